@@ -1,0 +1,1 @@
+"""Light adapters of the ports, small enough for the Lambda zip."""

@@ -1,0 +1,1 @@
+"""The wire: pydantic models of every request and response, one module per resource."""

@@ -1,0 +1,1 @@
+"""The API as Chalice serves it: validate, authorise, call, map errors."""

@@ -1,0 +1,1 @@
+"""Logs, spans and metrics behind small facades; no vendor's SDK."""
