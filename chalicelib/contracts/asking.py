@@ -1,0 +1,222 @@
+"""Questions, passages, answers and the runs that record them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from chalicelib.contracts.common import Filter, Identifier, IndexName, Metadata, RequestModel, ResponseModel, Timestamp
+from chalicelib.domain.releases import Strategy
+from chalicelib.domain.runs import RunKind, Verdict
+
+MAX_QUESTION_CHARACTERS = 8_000
+MAX_TOP_K = 100
+MAX_CONVERSATION_TURNS = 50
+
+Question = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_QUESTION_CHARACTERS, pattern=r"\S"),
+    Field(examples=["Can I stop a DB instance that has a read replica?"]),
+]
+ReleaseName = Annotated[Identifier, Field(description="A release's id, or an alias such as live")]
+
+
+class Turn(RequestModel):
+    """One message of the conversation so far."""
+
+    role: Literal["user", "assistant"]
+    content: str = Field(max_length=MAX_QUESTION_CHARACTERS)
+
+
+class AskFields(RequestModel):
+    """What `/retrieve` and `/query` share; a setting left out is the release's."""
+
+    question: Question
+    index: IndexName | None = None
+    release: ReleaseName | None = None
+    filter: Filter | None = None
+    top_k: int | None = Field(None, ge=1, le=MAX_TOP_K)
+    strategy: Strategy | None = Field(None, strict=False)
+    rerank: bool | None = None
+
+
+class RetrieveRequest(AskFields):
+    """A question whose passages are wanted, not an answer."""
+
+    explain: bool = False
+
+
+class QueryRequest(AskFields):
+    """A question to be answered."""
+
+    conversation: list[Turn] = Field(default_factory=list, max_length=MAX_CONVERSATION_TURNS)
+    user: str | None = Field(None, max_length=128, description="Your user's id, for usage and feedback")
+
+
+class ReasonsView(ResponseModel):
+    """Why a passage stands where it stands; ranks count from 1."""
+
+    dense_rank: int | None
+    dense_score: float | None
+    lexical_rank: int | None
+    lexical_score: float | None
+    fused_score: float | None
+    matched_terms: list[str]
+
+
+class PassageView(ResponseModel):
+    """A passage; *start* and *end* are its place in the document's text, in characters."""
+
+    chunk_id: str
+    document_id: str
+    external_id: str | None
+    name: str
+    version: int
+    page: int | None
+    heading_path: list[str]
+    text: str
+    start: int
+    end: int
+    score: float
+    metadata: Metadata
+    explain: ReasonsView | None = None
+
+
+class RetrieveResponse(ResponseModel):
+    """Passages, best first."""
+
+    run_id: Identifier
+    release: Identifier
+    passages: list[PassageView]
+    timings_ms: dict[str, float]
+
+
+class CitationView(ResponseModel):
+    """An exact quote: it stands from *start* to *end* of the document's text, in characters."""
+
+    marker: int
+    chunk_id: str
+    document_id: str
+    name: str
+    page: int | None
+    heading_path: list[str]
+    quote: str
+    start: int
+    end: int
+
+
+class ClaimView(ResponseModel):
+    """One statement of the answer; *citations* are markers."""
+
+    text: str
+    verdict: Verdict
+    citations: list[int]
+
+
+class UsageView(ResponseModel):
+    """What the answer used."""
+
+    input_tokens: int
+    output_tokens: int
+    cost_usd_micros: int
+    unpriced: bool
+
+
+class Answer(ResponseModel):
+    """An answer with its evidence, or an abstention."""
+
+    run_id: Identifier
+    answer: str
+    abstained: bool
+    citations: list[CitationView]
+    claims: list[ClaimView]
+    release: Identifier
+    model: str
+    usage: UsageView
+    timings_ms: dict[str, float]
+    feedback_token: str | None = Field(
+        None, description="Opens feedback on this run; null until feedback is configured"
+    )
+
+
+class RunEvent(ResponseModel):
+    """The first event of a stream."""
+
+    event: Literal["run"] = "run"
+    run_id: Identifier
+    release: Identifier
+
+
+class PassagesEvent(ResponseModel):
+    """The passages the answer is made from."""
+
+    event: Literal["passages"] = "passages"
+    passages: list[PassageView]
+
+
+class TokenEvent(ResponseModel):
+    """The next piece of the answer's text."""
+
+    event: Literal["token"] = "token"
+    text: str
+
+
+class CitationsEvent(ResponseModel):
+    """All citations."""
+
+    event: Literal["citations"] = "citations"
+    citations: list[CitationView]
+
+
+class ClaimsEvent(ResponseModel):
+    """All claims."""
+
+    event: Literal["claims"] = "claims"
+    claims: list[ClaimView]
+
+
+class DoneEvent(ResponseModel):
+    """The end of a stream that went well: the whole answer again, with cost and timings."""
+
+    event: Literal["done"] = "done"
+    answer: Answer
+
+
+class ErrorEvent(ResponseModel):
+    """The end of a stream that failed: the problem it would have been answered with."""
+
+    event: Literal["error"] = "error"
+    problem: dict[str, Any]
+
+
+AnswerEvent = RunEvent | PassagesEvent | TokenEvent | CitationsEvent | ClaimsEvent | DoneEvent | ErrorEvent
+
+
+class RunSummary(ResponseModel):
+    """A run in a list."""
+
+    run_id: Identifier
+    kind: RunKind
+    index: str
+    question: str
+    answer: str | None
+    abstained: bool | None
+    release: Identifier
+    model: str | None
+    user: str | None
+    created_by: str
+    created_at: Timestamp
+
+
+class RunView(RunSummary):
+    """Everything a run recorded that its reader may read."""
+
+    passages: list[PassageView]
+    citations: list[CitationView]
+    claims: list[ClaimView]
+    usage: UsageView
+    timings_ms: dict[str, float]
+    request: dict[str, Any]
+    trace_id: str
+    error: str | None

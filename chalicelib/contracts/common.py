@@ -1,0 +1,59 @@
+"""What all wire models share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+from chalicelib.domain.identifiers import ID_PATTERN, INDEX_NAME_PATTERN
+
+Identifier = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+IndexName = Annotated[
+    str,
+    StringConstraints(pattern=INDEX_NAME_PATTERN),
+    Field(description="3 to 48 lower-case letters, digits and hyphens", examples=["handbook"]),
+]
+Metadata = Annotated[
+    dict[str, str | int | float | bool | list[str]],
+    Field(description="Up to 50 keys; 2 KB in all can be filtered on", examples=[{"team": "hr", "year": 2026}]),
+]
+Filter = Annotated[
+    dict[str, JsonValue],
+    Field(description="Amazon S3 Vectors' filter language", examples=[{"team": "hr", "year": {"$gte": 2025}}]),
+]
+Timestamp = AwareDatetime
+ItemT = TypeVar("ItemT")
+
+
+class RequestModel(BaseModel):
+    """A request: unknown fields are refused, nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ResponseModel(BaseModel):
+    """A response, read from an entity's attributes."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
+
+
+class ListOf(ResponseModel, Generic[ItemT]):
+    """A page of a list; ask again with ``cursor=next_cursor`` until that is null."""
+
+    items: list[ItemT]
+    next_cursor: str | None = None
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    trace_id: str | None = None
+    retryable: bool | None = None

@@ -1,0 +1,58 @@
+"""Indexes and the recipes they are built with."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from chalicelib.contracts.common import IndexName, RequestModel, ResponseModel, Timestamp
+from chalicelib.domain.indexes import Component, GenerationStatus
+
+
+class ComponentModel(RequestModel):
+    """A choice from a registry: its *name*, and its parameters beside it, as `GET /components` describes them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_/.-]{1,64}$")]
+
+    def entity(self) -> Component:
+        """Give the domain's form of it."""
+        return Component(self.name, dict(self.model_extra or {}))
+
+    @classmethod
+    def of(cls, component: Component) -> ComponentModel:
+        """Give the wire's form of *component*."""
+        return cls(name=component.name, **component.parameters)
+
+
+class RecipeModel(RequestModel):
+    """How documents become vectors; what is left out takes its default."""
+
+    parser: ComponentModel = Field(default_factory=lambda: ComponentModel(name="auto"))
+    chunker: ComponentModel = Field(
+        default_factory=lambda: ComponentModel(name="structure", max_tokens=256, overlap_tokens=32)
+    )
+    embedder: ComponentModel = Field(default_factory=lambda: ComponentModel(name="local/minilm"))
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] = "en"
+
+
+class IndexCreate(RequestModel):
+    """A new, empty index."""
+
+    name: IndexName
+    recipe: RecipeModel = Field(default_factory=RecipeModel)
+    description: str = Field("", max_length=1_000)
+
+
+class IndexView(ResponseModel):
+    """An index."""
+
+    name: str
+    description: str
+    recipe: RecipeModel
+    generation: int
+    status: GenerationStatus
+    created_at: Timestamp
+    updated_at: Timestamp

@@ -1,0 +1,153 @@
+"""Documents, their versions, the blocks a parser finds in them and the chunks they are cut into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from chalicelib.domain.access import EVERYONE
+from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId
+
+MetadataValue = str | int | float | bool | list[str]
+Metadata = Mapping[str, MetadataValue]
+
+
+class DocumentStatus(StrEnum):
+    """`pending` → `processing` → `ready` or `failed`; `deleted` is for ever."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a document could not be used: a stable *code* and a sentence its owner understands."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The version readers see: every visible chunk belongs to *attempt*."""
+
+    version: int
+    attempt: AttemptId
+    generation: int
+    chunks: int
+    pages: int | None
+    title: str
+    language: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """
+    One document of an index, as its owner sees it.
+
+    *latest_version* counts what was submitted; *published* is what questions are answered from and may be an older
+    version while a newer one is processed or after it failed. *acl* and *metadata* hold for every version.
+    """
+
+    document_id: DocumentId
+    index: str
+    name: str
+    media_type: str | None
+    status: DocumentStatus
+    latest_version: int
+    size_bytes: int
+    created_at: datetime
+    updated_at: datetime
+    external_id: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+    acl: Sequence[str] = (EVERYONE,)
+    error: Rejection | None = None
+    published: Published | None = None
+    job_id: JobId | None = None
+    version: int = 0
+    """The row's own version, for conditional writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVersion:
+    """One submission of a document's bytes; *attempt* names everything derived from it."""
+
+    document_id: DocumentId
+    number: int
+    attempt: AttemptId
+    size_bytes: int
+    sha256: str | None
+    media_type: str | None
+    name: str
+    created_at: datetime
+
+
+class BlockKind(StrEnum):
+    """What a block is made of; chunkers keep tables, lists and code together where they fit."""
+
+    HEADING = "heading"
+    TEXT = "text"
+    LIST = "list"
+    TABLE = "table"
+    CODE = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """
+    A paragraph, list, table or code listing of a parsed document.
+
+    *start* and *end* are character offsets into `ParsedDocument.text`; *page* counts from 1 where the format has pages.
+    """
+
+    kind: BlockKind
+    start: int
+    end: int
+    heading_path: tuple[str, ...] = ()
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """What a parser gives: the whole *text*, and *blocks* in reading order, none overlapping another."""
+
+    text: str
+    blocks: tuple[Block, ...]
+    title: str
+    media_type: str
+    pages: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A chunk before it has a name: ``text == parsed.text[start:end]``; *tokens* as its embedder counts them."""
+
+    start: int
+    end: int
+    tokens: int
+    kind: BlockKind
+    heading_path: tuple[str, ...]
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A named piece of a document version: what is embedded, found and cited."""
+
+    chunk_id: ChunkId
+    document_id: DocumentId
+    ordinal: int
+    text: str
+    tokens: int
+    start: int
+    end: int
+    kind: BlockKind
+    heading_path: tuple[str, ...]
+    page: int | None

@@ -1,0 +1,56 @@
+"""Typed, sortable identifiers: a prefix that says what it names, then time and chance in Crockford's base 32."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from typing import NewType
+
+TenantId = NewType("TenantId", str)
+DocumentId = NewType("DocumentId", str)
+AttemptId = NewType("AttemptId", str)
+ChunkId = NewType("ChunkId", str)
+JobId = NewType("JobId", str)
+RunId = NewType("RunId", str)
+ReleaseId = NewType("ReleaseId", str)
+KeyId = NewType("KeyId", str)
+
+ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+INDEX_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{1,46}[a-z0-9]$"
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_TIME_DIGITS = 10
+_CHANCE_DIGITS = 16
+
+Entropy = Callable[[int], bytes]
+
+
+def new_id(prefix: str, at: datetime, entropy: Entropy = secrets.token_bytes) -> str:
+    """
+    Make ``<prefix>_`` and 26 digits: 48 bits of milliseconds, then 80 bits of *entropy*.
+
+    Ids of one prefix sort by time of making, to the millisecond. Layout as in the ULID specification, in lower case.
+    """
+    milliseconds = int(at.timestamp() * 1000)
+    return f"{prefix}_{_digits(milliseconds, _TIME_DIGITS)}{_digits(int.from_bytes(entropy(10)), _CHANCE_DIGITS)}"
+
+
+def chunk_id(attempt: AttemptId, ordinal: int) -> ChunkId:
+    """Name the chunk at *ordinal* of an ingestion attempt; the same attempt always gives the same names."""
+    return ChunkId(f"chk_{attempt.removeprefix('att_')}_{ordinal:05d}")
+
+
+def attempt_of(chunk: str) -> AttemptId:
+    """Give the ingestion attempt that made *chunk*."""
+    return AttemptId("att_" + chunk.removeprefix("chk_").rpartition("_")[0])
+
+
+def is_id(text: str) -> bool:
+    """Say whether *text* has the form of an identifier."""
+    return re.match(ID_PATTERN, text) is not None
+
+
+def _digits(number: int, width: int) -> str:
+    return "".join(_ALPHABET[(number >> (5 * place)) & 31] for place in reversed(range(width)))

@@ -1,0 +1,63 @@
+"""Long work as its owner sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.domain.documents import Rejection
+from chalicelib.domain.identifiers import DocumentId, JobId
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    INGEST = "ingest"
+    DELETE = "delete"
+    DELETE_INDEX = "delete_index"
+
+
+class JobStatus(StrEnum):
+    """`queued` → `running` → one of the three ends."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is: *done* of *total* units of *stage*."""
+
+    done: int = 0
+    total: int = 0
+    stage: str = "queued"
+    rate_per_s: float | None = None
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of long work."""
+
+    job_id: JobId
+    kind: JobKind
+    status: JobStatus
+    created_at: datetime
+    updated_at: datetime
+    index: str | None = None
+    document_id: DocumentId | None = None
+    document_version: int | None = None
+    progress: Progress = field(default_factory=Progress)
+    error: Rejection | None = None
+    result: Mapping[str, Any] | None = None
+    created_by: str = ""
+    version: int = 0

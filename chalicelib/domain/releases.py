@@ -1,0 +1,96 @@
+"""The Release: everything that decides an answer, as one immutable value named by its own hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from chalicelib.domain.identifiers import ReleaseId
+from chalicelib.domain.indexes import Component, Recipe
+
+LIVE = "live"
+"""The alias that answers when a question names no release."""
+
+EXTRACTIVE = "local/extractive"
+"""The model that answers with sentences of the passages themselves; it needs no provider."""
+
+
+class Strategy(StrEnum):
+    """Which legs search."""
+
+    DENSE = "dense"
+    LEXICAL = "lexical"
+    HYBRID = "hybrid"
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalSettings:
+    """How passages are found; *candidates* is how many each leg brings to the fusion."""
+
+    strategy: Strategy = Strategy.HYBRID
+    top_k: int = 10
+    candidates: int = 100
+    fusion: Component = field(default_factory=lambda: Component("convex", {"dense_weight": 0.5}))
+    reranker: Component = field(default_factory=lambda: Component("none"))
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationSettings:
+    """How passages become an answer: a model, its prompt, and when to decline."""
+
+    model: str = EXTRACTIVE
+    prompt: str | None = None
+    passages: int = 5
+    max_sentences: int = 3
+    abstain_below: float = 0.5
+    """Decline when the best sentence scores lower; a cosine for the extractive model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseConfig:
+    """Everything that decides an answer. Equal configurations have equal ids, whoever wrote them down, and when."""
+
+    index: str
+    generation: int
+    recipe: Recipe
+    retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+    answer: GenerationSettings = field(default_factory=GenerationSettings)
+
+    def canonical(self) -> str:
+        """Give the JSON text that is hashed: sorted names, no white space, every default written out."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+    @property
+    def release_id(self) -> ReleaseId:
+        """Give ``rel_`` and the first 160 bits of the SHA-256 of `canonical`."""
+        return ReleaseId("rel_" + hashlib.sha256(self.canonical().encode()).hexdigest()[:40])
+
+
+class ReleaseStatus(StrEnum):
+    """`adhoc` marks the configuration of a question that overrode a setting; the rest is the life of a release."""
+
+    ADHOC = "adhoc"
+    DRAFT = "draft"
+    EVALUATED = "evaluated"
+    LIVE = "live"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A configuration that was written down, under the id that its content gives it."""
+
+    config: ReleaseConfig
+    status: ReleaseStatus
+    created_at: datetime
+    created_by: str
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def release_id(self) -> ReleaseId:
+        """See `ReleaseConfig.release_id`."""
+        return self.config.release_id

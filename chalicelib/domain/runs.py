@@ -1,0 +1,126 @@
+"""A run: one answered question with everything needed to explain or repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.domain.documents import Metadata
+from chalicelib.domain.identifiers import ChunkId, DocumentId, ReleaseId, RunId
+
+
+class RunKind(StrEnum):
+    """`retrieve` found passages only; `query` answered."""
+
+    RETRIEVE = "retrieve"
+    QUERY = "query"
+
+
+class Verdict(StrEnum):
+    """What checking a claim against the passages it cites came to."""
+
+    SUPPORTED = "supported"
+    MISATTRIBUTED = "misattributed"
+    UNSUPPORTED = "unsupported"
+    UNCHECKED = "unchecked"
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """
+    Why a passage stands where it stands; ranks count from 1, None where the leg did not bring it.
+
+    *dense_score* is a cosine, *lexical_score* a BM25; both high is good.
+    """
+
+    dense_rank: int | None = None
+    dense_score: float | None = None
+    lexical_rank: int | None = None
+    lexical_score: float | None = None
+    fused_score: float | None = None
+    matched_terms: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A retrieved chunk, permitted to its reader, with its score and origin; *start* and *end* as in `Chunk`."""
+
+    chunk_id: ChunkId
+    document_id: DocumentId
+    external_id: str | None
+    name: str
+    version: int
+    page: int | None
+    heading_path: Sequence[str]
+    text: str
+    start: int
+    end: int
+    score: float
+    metadata: Metadata = field(default_factory=dict)
+    reasons: Reasons = field(default_factory=Reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """
+    An exact quote from a passage: ``quote == document_text[start:end]``.
+
+    *marker* counts from 1 in order of appearance in the answer, where it stands as ``[1]``.
+    """
+
+    marker: int
+    chunk_id: ChunkId
+    document_id: DocumentId
+    name: str
+    page: int | None
+    heading_path: Sequence[str]
+    quote: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement of an answer, and what checking it came to; *citations* are markers."""
+
+    text: str
+    verdict: Verdict
+    citations: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an answer used; money in millionths of a US dollar, *unpriced* when some call had no known price."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd_micros: int = 0
+    unpriced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One question, the release that answered it, and everything it said."""
+
+    run_id: RunId
+    kind: RunKind
+    created_at: datetime
+    created_by: str
+    index: str
+    release_id: ReleaseId
+    question: str
+    passages: Sequence[Passage]
+    request: Mapping[str, Any]
+    timings_ms: Mapping[str, float]
+    trace_id: str
+    user: str | None = None
+    answer: str | None = None
+    abstained: bool | None = None
+    citations: Sequence[Citation] = ()
+    claims: Sequence[Claim] = ()
+    model: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    error: str | None = None
