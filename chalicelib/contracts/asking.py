@@ -135,9 +135,7 @@ class Answer(ResponseModel):
     model: str
     usage: UsageView
     timings_ms: dict[str, float]
-    feedback_token: str | None = Field(
-        None, description="Opens feedback on this run; null until feedback is configured"
-    )
+    feedback_token: str | None = Field(None, description="Opens feedback on this run")
 
 
 class RunEvent(ResponseModel):

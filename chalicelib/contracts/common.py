@@ -12,7 +12,7 @@ Identifier = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 IndexName = Annotated[
     str,
     StringConstraints(pattern=INDEX_NAME_PATTERN),
-    Field(description="3 to 48 lower-case letters, digits and hyphens", examples=["handbook"]),
+    Field(description="3 to 32 lower-case letters, digits and hyphens", examples=["handbook"]),
 ]
 Metadata = Annotated[
     dict[str, str | int | float | bool | list[str]],

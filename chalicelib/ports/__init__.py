@@ -1,1 +1,1 @@
-"""What the platform asks of the world, as Protocols; each docstring is a contract that a suite in tests/contract holds."""
+"""What the platform asks of the world, as Protocols; a suite in tests/contract holds each docstring."""

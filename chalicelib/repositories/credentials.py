@@ -1,0 +1,60 @@
+"""API keys: by id for the authorizer, by tenant for their owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from chalicelib.domain.access import Tenant
+from chalicelib.domain.credentials import ApiKey
+from chalicelib.domain.identifiers import KeyId
+from chalicelib.errors import ConditionFailed, Conflict, NotFound
+from chalicelib.ports.table import IndexName, Item, Put, Query, Table, TableName
+from chalicelib.repositories import keys
+from chalicelib.repositories.codec import Codec
+
+_keys = Codec(ApiKey)
+
+
+class ApiKeys:
+    """The API keys of all tenants."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def find(self, key_id: KeyId) -> ApiKey | None:
+        """Give the key of whichever tenant, or None; only the authorizer asks."""
+        item = self._table.get(keys.api_key(key_id))
+        return _keys.load(item) if item else None
+
+    def get(self, tenant: Tenant, key_id: KeyId) -> ApiKey:
+        """Give a key of *tenant*. Raises `NotFound`, for another tenant's as well."""
+        key = self.find(key_id)
+        if key is None or key.tenant_id != tenant.tenant_id:
+            raise NotFound(f"There is no API key {key_id}.")
+        return key
+
+    def add(self, key: ApiKey) -> None:
+        """Store a new key."""
+        self._table.write(Put(_item(key), if_absent=True))
+
+    def update(self, tenant: Tenant, key_id: KeyId, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
+        """Replace the key by what *change* makes of it. Raises `NotFound`, or `Conflict` if it changed meanwhile."""
+        current = self.get(tenant, key_id)
+        changed = change(current)
+        try:
+            self._table.write(Put(_item(changed), if_version=current.version))
+        except ConditionFailed as lost:
+            raise Conflict(f"API key {key_id} was changed by somebody else; read it again.") from lost
+        return replace(changed, version=current.version + 1)
+
+    def list(self, tenant: Tenant, *, limit: int, cursor: str | None) -> tuple[list[ApiKey], str | None]:
+        """Give at most *limit* keys, newest first, and the cursor of the next page."""
+        query = Query(TableName.CONFIG, keys.api_keys_of(tenant), IndexName.GSI1, descending=True)
+        page = self._table.query(replace(query, limit=limit, cursor=cursor))
+        return [_keys.load(item) for item in page.items], page.cursor
+
+
+def _item(key: ApiKey) -> Item:
+    listed = (keys.api_keys_of(Tenant(key.tenant_id)), key.key_id)
+    return Item(keys.api_key(key.key_id), _keys.dump(key), version=key.version + 1, gsi1=listed)

@@ -1,0 +1,182 @@
+"""Documents, their versions and their external ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from chalicelib.domain.access import Tenant
+from chalicelib.domain.documents import Document, DocumentStatus, DocumentVersion
+from chalicelib.domain.identifiers import DocumentId
+from chalicelib.errors import ConditionFailed, Conflict, NotFound
+from chalicelib.ports.table import Delete, IndexName, Item, Operation, Page, Put, Query, Table, TableName
+from chalicelib.repositories import keys
+from chalicelib.repositories.codec import Codec
+
+UPDATE_TRIES = 20
+_LOOKED_AT_A_PAGE = 1_000
+
+_documents = Codec(Document)
+_versions = Codec(DocumentVersion)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFilter:
+    """Which documents to list; what is None does not narrow. Deleted ones show only when asked for by status."""
+
+    index: str | None = None
+    status: DocumentStatus | None = None
+    external_id: str | None = None
+    name_contains: str | None = None
+
+
+class Documents:
+    """The documents of all tenants, one tenant at a time."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, tenant: Tenant, document_id: DocumentId) -> Document:
+        """Give the document, deleted or not. Raises `NotFound`."""
+        item = self._table.get(keys.document(tenant, document_id))
+        if item is None:
+            raise NotFound(f"There is no document {document_id}.")
+        return _documents.load(item)
+
+    def batch_get(self, tenant: Tenant, document_ids: Sequence[DocumentId]) -> dict[DocumentId, Document]:
+        """Give those of at most 100 distinct documents that exist."""
+        found = self._table.batch_get([keys.document(tenant, one) for one in document_ids]) if document_ids else ()
+        documents = [_documents.load(item) for item in found]
+        return {document.document_id: document for document in documents}
+
+    def by_external_id(self, tenant: Tenant, index: str, external_id: str) -> DocumentId | None:
+        """Give the document of *index* that bears *external_id*, or None."""
+        item = self._table.get(keys.external_id(tenant, index, external_id))
+        return DocumentId(str(item.data["document_id"])) if item else None
+
+    def adding(self, tenant: Tenant, document: Document, version: DocumentVersion) -> list[Operation]:
+        """
+        Give the operations that store a new version of a document, to be written together with its job.
+
+        A first version claims the external id; a later one must find the document as it was read.
+        """
+        first = version.number == 1
+        operations: list[Operation] = [
+            Put(_item(tenant, document), if_absent=first, if_version=None if first else document.version),
+            Put(
+                Item(keys.document_version(tenant, document.document_id, version.number), _versions.dump(version)),
+                if_absent=True,
+            ),
+        ]
+        if first and document.external_id is not None:
+            claim = keys.external_id(tenant, document.index, document.external_id)
+            operations.append(Put(Item(claim, {"document_id": document.document_id}), if_absent=True))
+        return operations
+
+    def version(self, tenant: Tenant, document_id: DocumentId, number: int) -> DocumentVersion:
+        """Give one version. Raises `NotFound`."""
+        item = self._table.get(keys.document_version(tenant, document_id, number))
+        if item is None:
+            raise NotFound(f"There is no version {number} of document {document_id}.")
+        return _versions.load(item)
+
+    def versions(self, tenant: Tenant, document_id: DocumentId) -> list[DocumentVersion]:
+        """Give every version, oldest first."""
+        return [_versions.load(item) for item in self._rows(tenant, document_id, "version#")]
+
+    def update(self, tenant: Tenant, document_id: DocumentId, change: Callable[[Document], Document]) -> Document:
+        """
+        Replace the document by what *change* makes of it, once, whatever others write meanwhile.
+
+        *change* may be called several times; it raises to leave the document as it is. Raises `NotFound`.
+        """
+        for _ in range(UPDATE_TRIES):
+            current = self.get(tenant, document_id)
+            changed = change(current)
+            if changed == current:
+                return current
+            try:
+                self._table.write(Put(_item(tenant, changed), if_version=current.version))
+            except ConditionFailed:
+                continue
+            return replace(changed, version=current.version + 1)
+        raise Conflict(f"Document {document_id} changed {UPDATE_TRIES} times while it was being updated; try again.")
+
+    def list(
+        self, tenant: Tenant, wanted: DocumentFilter, *, limit: int, cursor: str | None
+    ) -> tuple[list[Document], str | None]:
+        """Give at most *limit* documents, newest first, and the cursor of the next page."""
+        if wanted.index is not None and wanted.external_id is not None:
+            document_id = self.by_external_id(tenant, wanted.index, wanted.external_id)
+            found = self.batch_get(tenant, [document_id] if document_id else [])
+            return [document for document in found.values() if _matches(document, wanted)], None
+        listed: list[Document] = []
+        looked_at = 0
+        while True:
+            page = self._page(tenant, wanted.index, limit - len(listed), cursor)
+            listed += [one for one in map(_documents.load, page.items) if _matches(one, wanted)]
+            looked_at += len(page.items)
+            cursor = page.cursor
+            if cursor is None or len(listed) >= limit or looked_at >= _LOOKED_AT_A_PAGE:
+                return listed, cursor
+
+    def all_of(self, tenant: Tenant, index: str) -> Iterator[Document]:
+        """Give every document of *index*, deleted ones too."""
+        cursor: str | None = None
+        while True:
+            page = self._page(tenant, index, 500, cursor)
+            yield from map(_documents.load, page.items)
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+
+    def forget_external_id(self, tenant: Tenant, document: Document) -> None:
+        """Free the external id of a deleted document, unless another document claimed it since."""
+        if document.external_id is None:
+            return
+        if self.by_external_id(tenant, document.index, document.external_id) == document.document_id:
+            self._table.write(Delete(keys.external_id(tenant, document.index, document.external_id)))
+
+    def forget_versions(self, tenant: Tenant, document_id: DocumentId) -> int:
+        """Remove the rows of all versions; give how many there were."""
+        rows = list(self._rows(tenant, document_id, "version#"))
+        for item in rows:
+            self._table.write(Delete(item.key))
+        return len(rows)
+
+    def _page(self, tenant: Tenant, index: str | None, limit: int, cursor: str | None) -> Page:
+        secondary = IndexName.GSI2 if index is None else IndexName.GSI1
+        partition = keys.documents_of(tenant, index)
+        query = Query(TableName.DOCUMENTS, partition, secondary, descending=True, limit=limit, cursor=cursor)
+        return self._table.query(query)
+
+    def _rows(self, tenant: Tenant, document_id: DocumentId, prefix: str) -> Iterator[Item]:
+        key = keys.document(tenant, document_id)
+        cursor: str | None = None
+        while True:
+            page = self._table.query(Query(key.table, key.partition, prefix=prefix, cursor=cursor))
+            yield from page.items
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+
+
+def _item(tenant: Tenant, document: Document) -> Item:
+    return Item(
+        keys.document(tenant, document.document_id),
+        _documents.dump(document),
+        version=document.version + 1,
+        gsi1=(keys.documents_of(tenant, document.index), document.document_id),
+        gsi2=(keys.documents_of(tenant, None), document.document_id),
+    )
+
+
+def _matches(document: Document, wanted: DocumentFilter) -> bool:
+    status_fits = (
+        document.status is not DocumentStatus.DELETED if wanted.status is None else document.status is wanted.status
+    )
+    return (
+        status_fits
+        and wanted.external_id in (None, document.external_id)
+        and (wanted.name_contains is None or wanted.name_contains.casefold() in document.name.casefold())
+    )

@@ -1,0 +1,72 @@
+"""Jobs by id, and a tenant's jobs newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from chalicelib.domain.access import Tenant
+from chalicelib.domain.identifiers import JobId
+from chalicelib.domain.jobs import Job, JobStatus
+from chalicelib.errors import ConditionFailed, Conflict, NotFound
+from chalicelib.ports.table import IndexName, Item, Operation, Put, Query, Table, TableName
+from chalicelib.repositories import keys
+from chalicelib.repositories.codec import Codec
+
+UPDATE_TRIES = 20
+_LOOKED_AT_A_PAGE = 1_000
+
+_jobs = Codec(Job)
+
+
+class Jobs:
+    """The jobs of all tenants, one tenant at a time."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, tenant: Tenant, job_id: JobId) -> Job:
+        """Give the job. Raises `NotFound`."""
+        item = self._table.get(keys.job(tenant, job_id))
+        if item is None:
+            raise NotFound(f"There is no job {job_id}.")
+        return _jobs.load(item)
+
+    def adding(self, tenant: Tenant, job: Job) -> Operation:
+        """Give the operation that stores a new job, to be written together with what it works on."""
+        return Put(_item(tenant, job), if_absent=True)
+
+    def update(self, tenant: Tenant, job_id: JobId, change: Callable[[Job], Job]) -> Job:
+        """Replace the job by what *change* makes of it, whatever others write meanwhile. Raises `NotFound`."""
+        for _ in range(UPDATE_TRIES):
+            current = self.get(tenant, job_id)
+            changed = change(current)
+            if changed == current:
+                return current
+            try:
+                self._table.write(Put(_item(tenant, changed), if_version=current.version))
+            except ConditionFailed:
+                continue
+            return replace(changed, version=current.version + 1)
+        raise Conflict(f"Job {job_id} changed {UPDATE_TRIES} times while it was being updated; try again.")
+
+    def list(
+        self, tenant: Tenant, *, status: JobStatus | None, limit: int, cursor: str | None
+    ) -> tuple[list[Job], str | None]:
+        """Give at most *limit* jobs, newest first, and the cursor of the next page."""
+        listed: list[Job] = []
+        looked_at = 0
+        while True:
+            query = Query(TableName.JOBS, keys.jobs_of(tenant), IndexName.GSI1, descending=True)
+            page = self._table.query(replace(query, limit=limit - len(listed), cursor=cursor))
+            listed += [job for job in map(_jobs.load, page.items) if status in (None, job.status)]
+            looked_at += len(page.items)
+            cursor = page.cursor
+            if cursor is None or len(listed) >= limit or looked_at >= _LOOKED_AT_A_PAGE:
+                return listed, cursor
+
+
+def _item(tenant: Tenant, job: Job) -> Item:
+    return Item(
+        keys.job(tenant, job.job_id), _jobs.dump(job), version=job.version + 1, gsi1=(keys.jobs_of(tenant), job.job_id)
+    )

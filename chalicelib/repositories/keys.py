@@ -1,0 +1,117 @@
+"""
+The only maker of partition and sort keys, blob paths and vector index names; each takes a `Tenant`.
+
+Every partition key and blob path begins with the tenant's id, so that an IAM policy can hold a caller to it
+(`dynamodb:LeadingKeys`, S3 prefixes). What belongs to no tenant stands under `PLATFORM`, which no tenant can be called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from chalicelib.domain.access import Tenant
+from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId, KeyId, ReleaseId, RunId
+from chalicelib.ports.blobs import BlobKey, Bucket
+from chalicelib.ports.table import Key, TableName
+from chalicelib.ports.vectors import VectorIndexName
+
+PLATFORM = "_platform"
+
+
+def document(tenant: Tenant, document_id: DocumentId) -> Key:
+    """Name a document's row."""
+    return Key(TableName.DOCUMENTS, f"{tenant.tenant_id}#{document_id}", "document")
+
+
+def document_version(tenant: Tenant, document_id: DocumentId, number: int) -> Key:
+    """Name the row of one version; its sort key orders versions by number."""
+    return Key(TableName.DOCUMENTS, f"{tenant.tenant_id}#{document_id}", f"version#{number:08d}")
+
+
+def external_id(tenant: Tenant, index: str, external: str) -> Key:
+    """Name the row that says which document bears an external id; hashed, since one may be long."""
+    return Key(TableName.DOCUMENTS, f"{tenant.tenant_id}#external#{index}#{_digest(external)}", "external")
+
+
+def documents_of(tenant: Tenant, index: str | None) -> str:
+    """Name the secondary partition that lists documents: of one index, or of the whole tenant."""
+    return f"{tenant.tenant_id}#documents" if index is None else f"{tenant.tenant_id}#documents#{index}"
+
+
+def chunk(tenant: Tenant, document_id: DocumentId, chunk_id: ChunkId) -> Key:
+    """Name a chunk's row."""
+    return Key(TableName.CHUNKS, f"{tenant.tenant_id}#{document_id}", chunk_id)
+
+
+def index(tenant: Tenant, name: str) -> Key:
+    """Name an index's row."""
+    return Key(TableName.INDEXES, f"{tenant.tenant_id}#indexes", name)
+
+
+def job(tenant: Tenant, job_id: JobId) -> Key:
+    """Name a job's row."""
+    return Key(TableName.JOBS, f"{tenant.tenant_id}#{job_id}", "job")
+
+
+def jobs_of(tenant: Tenant) -> str:
+    """Name the secondary partition that lists a tenant's jobs."""
+    return f"{tenant.tenant_id}#jobs"
+
+
+def run(tenant: Tenant, run_id: RunId) -> Key:
+    """Name a run's row."""
+    return Key(TableName.RUNS, f"{tenant.tenant_id}#{run_id}", "run")
+
+
+def runs_of(tenant: Tenant) -> str:
+    """Name the secondary partition that lists a tenant's runs."""
+    return f"{tenant.tenant_id}#runs"
+
+
+def release(tenant: Tenant, release_id: ReleaseId) -> Key:
+    """Name a release's row."""
+    return Key(TableName.CONFIG, f"{tenant.tenant_id}#releases", release_id)
+
+
+def alias(tenant: Tenant, name: str) -> Key:
+    """Name the row that says which release an alias points to."""
+    return Key(TableName.CONFIG, f"{tenant.tenant_id}#aliases", name)
+
+
+def idempotency(tenant: Tenant, subject: str, key: str) -> Key:
+    """Name the record of a request made under an idempotency key by one subject."""
+    return Key(TableName.CONFIG, f"{tenant.tenant_id}#idempotency#{_digest(subject + '#' + key)}", "request")
+
+
+def api_key(key_id: KeyId) -> Key:
+    """Name an API key's row; it is read before its tenant is known, so it stands under the platform."""
+    return Key(TableName.CONFIG, f"{PLATFORM}#{key_id}", "api-key")
+
+
+def api_keys_of(tenant: Tenant) -> str:
+    """Name the secondary partition that lists a tenant's API keys."""
+    return f"{tenant.tenant_id}#api-keys"
+
+
+def raw_blob(tenant: Tenant, document_id: DocumentId, attempt: AttemptId) -> BlobKey:
+    """Name the bytes of one version as they were sent."""
+    return BlobKey(Bucket.RAW, f"{tenant.tenant_id}/{document_id}/{attempt}")
+
+
+def text_blob(tenant: Tenant, document_id: DocumentId, attempt: AttemptId) -> BlobKey:
+    """Name the parsed text and blocks of one version."""
+    return BlobKey(Bucket.CHUNKS, f"{tenant.tenant_id}/{document_id}/{attempt}.json")
+
+
+def blobs_of(tenant: Tenant, document_id: DocumentId) -> str:
+    """Give the prefix, in any bucket, of everything kept of a document."""
+    return f"{tenant.tenant_id}/{document_id}/"
+
+
+def vector_index(tenant: Tenant, name: str, generation: int) -> VectorIndexName:
+    """Name the physical index; the dots cannot stand in a tenant's id or an index's name, so no two names meet."""
+    return VectorIndexName(f"{tenant.tenant_id}.{name}.g{generation}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,49 @@
+"""Releases by id, and the aliases that point to them."""
+
+from __future__ import annotations
+
+from chalicelib.domain.access import Tenant
+from chalicelib.domain.identifiers import ReleaseId
+from chalicelib.domain.releases import Release
+from chalicelib.errors import ConditionFailed, NotFound
+from chalicelib.ports.table import Item, Put, Table
+from chalicelib.repositories import keys
+from chalicelib.repositories.codec import Codec
+
+_releases = Codec(Release)
+
+
+class Releases:
+    """The releases of all tenants, one tenant at a time."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(self, tenant: Tenant, release: Release) -> None:
+        """Store a release; one of the same content is there already, so nothing changes then."""
+        item = Item(keys.release(tenant, release.release_id), _releases.dump(release))
+        try:
+            self._table.write(Put(item, if_absent=True))
+        except ConditionFailed:
+            return
+
+    def get(self, tenant: Tenant, release_id: ReleaseId) -> Release:
+        """Give the release. Raises `NotFound`."""
+        item = self._table.get(keys.release(tenant, release_id))
+        if item is None:
+            raise NotFound(f"There is no release {release_id!r}.")
+        return _releases.load(item)
+
+    def alias(self, tenant: Tenant, name: str) -> ReleaseId | None:
+        """Say which release an alias points to, or None."""
+        item = self._table.get(keys.alias(tenant, name))
+        return ReleaseId(str(item.data["release_id"])) if item else None
+
+    def point(self, tenant: Tenant, name: str, release_id: ReleaseId) -> None:
+        """Let an alias point to a release."""
+        self._table.write(Put(Item(keys.alias(tenant, name), {"release_id": release_id})))
+
+    def resolve(self, tenant: Tenant, name_or_id: str) -> Release:
+        """Give the release of that id, or the one that alias points to. Raises `NotFound`."""
+        pointed = self.alias(tenant, name_or_id)
+        return self.get(tenant, pointed or ReleaseId(name_or_id))
