@@ -47,6 +47,15 @@ class RetrieveRequest(AskFields):
     explain: bool = False
 
 
+class SearchRequest(RequestModel):
+    """What one service asks another for: passages under a release that is already settled."""
+
+    question: Question
+    release: Identifier
+    top_k: int = Field(ge=1, le=MAX_TOP_K)
+    filter: Filter | None = None
+
+
 class QueryRequest(AskFields):
     """A question to be answered."""
 
@@ -88,6 +97,13 @@ class RetrieveResponse(ResponseModel):
 
     run_id: Identifier
     release: Identifier
+    passages: list[PassageView]
+    timings_ms: dict[str, float]
+
+
+class SearchResponse(ResponseModel):
+    """Passages, best first, each with its reasons."""
+
     passages: list[PassageView]
     timings_ms: dict[str, float]
 

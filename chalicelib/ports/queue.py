@@ -38,7 +38,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much is in a queue: ready or delayed, on loan, given up; *oldest_s* is the age of the oldest ready message."""
+    """How much is in a queue: waiting, on loan, given up; *oldest_s* is the age of the oldest waiting message."""
 
     waiting: int
     leased: int

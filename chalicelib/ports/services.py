@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from chalicelib.contracts.asking import Answer, AnswerEvent, QueryRequest, RetrieveRequest, RetrieveResponse
+from chalicelib.contracts.asking import (
+    Answer,
+    AnswerEvent,
+    QueryRequest,
+    RetrieveRequest,
+    RetrieveResponse,
+    SearchRequest,
+    SearchResponse,
+)
+from chalicelib.contracts.components import Components
 from chalicelib.contracts.documents import (
     ChunkPreview,
     ChunkPreviewRequest,
@@ -15,6 +24,7 @@ from chalicelib.contracts.documents import (
     UploadsAccepted,
     UploadsCreate,
 )
+from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import DocumentId
 
@@ -25,6 +35,10 @@ class Ingestor(Protocol):
 
     The index must be within the principal's reach; otherwise, and where it does not exist, `NotFound`.
     """
+
+    async def create_index(self, principal: Principal, request: IndexCreate) -> IndexView:
+        """Make an empty index after checking its recipe against the registries. Raises `Conflict` if it exists."""
+        ...
 
     async def submit(self, principal: Principal, request: DocumentCreate) -> DocumentAccepted:
         """Store an inline document and queue its ingestion; it is searchable once its job succeeded."""
@@ -46,16 +60,28 @@ class Ingestor(Protocol):
         """Cut a text, or a document the principal may read, with another chunker; nothing is stored."""
         ...
 
+    async def components(self) -> Components:
+        """Say which parsers, chunkers and embedders there are."""
+        ...
+
 
 class Retriever(Protocol):
-    """Finds passages."""
+    """
+    Finds passages: the best that the principal may read, best first; equal scores by chunk id.
+
+    Raises `NotFound` for an index or release that does not exist or is out of the principal's reach.
+    """
 
     async def retrieve(self, principal: Principal, request: RetrieveRequest) -> RetrieveResponse:
-        """
-        Give the best passages that *principal* may read, best first; equal scores by chunk id.
+        """Find passages for a user, and store a run of it."""
+        ...
 
-        Raises `NotFound` for an index or release that does not exist or is out of the principal's reach.
-        """
+    async def search(self, principal: Principal, request: SearchRequest) -> SearchResponse:
+        """Find passages for another service, which stores the run itself; each passage says why it stands there."""
+        ...
+
+    async def components(self) -> Components:
+        """Say which strategies, fusions and rerankers there are."""
         ...
 
 
@@ -71,4 +97,8 @@ class Generator(Protocol):
         Answer in events: `run`, `passages`, `token` any number of times, `citations`, `claims`, then exactly one
         `done` or `error`. Errors that come before the `run` event are raised instead.
         """
+        ...
+
+    async def components(self) -> Components:
+        """Say which models there are."""
         ...
