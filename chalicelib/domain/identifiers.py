@@ -18,8 +18,7 @@ ReleaseId = NewType("ReleaseId", str)
 KeyId = NewType("KeyId", str)
 
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
-# Together they fit, with a generation number, into the 63 characters of a vector index's name.
-TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{1,18}[a-z0-9]$"
+# With a tenant's id (at most 20 characters) and a generation number, it fits into a vector index's 63 characters.
 INDEX_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{1,30}[a-z0-9]$"
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

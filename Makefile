@@ -1,0 +1,66 @@
+# The index of what can be done here; `make help` prints it. Needs Python 3.11 or newer and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_READY := $(VENV)/.run-ready
+DEV_READY := $(VENV)/.dev-ready
+PYTEST := $(BIN)/python -m pytest
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix bench drill browser package docs lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(RUN_READY) ## Start the whole platform on this machine, sample documents loaded (Ctrl-C stops it)
+	@exec $(BIN)/ragstone up
+
+test: $(DEV_READY) ## Run every test that needs no browser and no account
+	$(PYTEST) -m "not aws and not browser and not drill" -n 2 --dist loadgroup
+
+check: $(DEV_READY) ## Check format, lint, types, import rules and documents
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python infra/docs.py --check
+
+fix: $(DEV_READY) ## Mend format and what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DEV_READY) ## Print the performance figures of this machine
+	$(BIN)/python -m bench
+
+drill: $(DEV_READY) ## Run the long crash drills
+	$(PYTEST) -m drill
+
+browser: $(DEV_READY) ## Run the tests that need Chromium
+	$(PYTEST) -m browser
+
+package: $(DEV_READY) ## Build the Lambda package of the edge and check it
+	$(BIN)/python infra/build_edge.py
+
+docs: $(DEV_READY) ## Make the generated documents anew
+	$(BIN)/python infra/docs.py
+
+lock: ## Make the lock files anew (needs uv)
+	requirements/compile.sh
+
+clean: ## Remove the virtual environment and caches, never the data folder
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Ragstone needs Python 3.11 or newer; this is %s. Try: make PYTHON=python3.12" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN_READY): requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV_READY): requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@ $(RUN_READY)

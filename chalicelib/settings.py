@@ -1,0 +1,114 @@
+"""Every setting of the platform: read once from the environment, bounded, and frozen."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from chalicelib.errors import ConfigurationError
+
+PREFIX = "RAGSTONE_"
+
+
+def _split(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
+
+
+class Settings(BaseModel):
+    """What can be set; each field is the environment variable ``RAGSTONE_<NAME IN CAPITALS>``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=1, le=65_535, description="Port to listen on.")
+    data_dir: Path = Field(Path(".ragstone"), description="Folder that keeps everything of the local platform.")
+    sample: bool = Field(True, description="Load the sample documents on the first start.")
+    tenant: str = Field(
+        "local", pattern=r"^[a-z0-9][a-z0-9-]{1,18}[a-z0-9]$", description="Tenant of the bootstrap admin key."
+    )
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe log line written.")
+    metrics: bool = Field(False, description="Write CloudWatch embedded metrics to standard output.")
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+        (), description="Origins whose pages may call the API, separated by commas."
+    )
+    url: Url | None = Field(None, description="Where the command line finds the API; from host and port if not set.")
+    api_key: SecretStr | None = Field(
+        None, description="Key the command line uses; read from `admin.key` in the data folder if not set."
+    )
+    ingestion_url: Url | None = Field(None, description="The ingestion service; in this process if not set.")
+    embedding_url: Url | None = Field(None, description="The embedding service; in this process if not set.")
+    retrieval_url: Url | None = Field(None, description="The retrieval service; in this process if not set.")
+    generation_url: Url | None = Field(None, description="The generation service; in this process if not set.")
+    jwt_issuer: str | None = Field(None, description="Issuer of user tokens (Cognito); the local issuer if not set.")
+    jwt_audience: str = Field("ragstone", description="Client id that user tokens must be made for.")
+    jwks_url: Url | None = Field(None, description="Where the issuer publishes its keys.")
+    ingestion_concurrency: int = Field(8, ge=1, le=64, description="Documents one worker processes at once.")
+    parser_processes: int = Field(2, ge=1, le=32, description="Files parsed at once, each in a sandbox of its own.")
+    parser_memory_mb: int = Field(1_024, ge=128, le=16_384, description="Memory one file's parser may use.")
+    parser_timeout_s: int = Field(120, ge=1, le=3_600, description="Time one file's parser may take.")
+    embedding_streams: int = Field(2, ge=1, le=64, description="Batches the embedding model works on at once.")
+    embedding_threads: int = Field(2, ge=1, le=64, description="Threads the embedding model uses in all.")
+    vector_cache_mb: int = Field(1_024, ge=16, le=262_144, description="Memory for search indexes kept open.")
+    run_retention_days: int = Field(30, ge=1, le=3_650, description="How long runs are kept.")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """
+        Read the settings from *environ*.
+
+        Raises `ConfigurationError` naming the variable for an unknown `RAGSTONE_*` name or a value out of bounds.
+        """
+        given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+        for name in given:
+            _check_known(name)
+        try:
+            return cls.model_validate({name.removeprefix(PREFIX).lower(): value for name, value in given.items()})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise ConfigurationError(PREFIX + str(first["loc"][0]).upper(), str(first["msg"])) from None
+
+    @property
+    def base_url(self) -> str:
+        """Where clients on this machine reach the platform."""
+        return self.url or f"http://{'127.0.0.1' if self.host == '0.0.0.0' else self.host}:{self.port}"  # noqa: S104
+
+
+def reference() -> str:
+    """Give docs/configuration.md."""
+    rows = [
+        f"| `{PREFIX}{name.upper()}` | {_default(field.default)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join([_INTRODUCTION, *rows, ""])
+
+
+def _check_known(name: str) -> None:
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "docs/configuration.md lists those there are."
+        raise ConfigurationError(name, f"there is no such setting; {hint}")
+
+
+def _default(value: object) -> str:
+    if value is None or value == ():
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+_INTRODUCTION = """# Configuration
+
+<!-- Made by `make docs` from chalicelib/settings.py. -->
+
+Every setting is an environment variable, read once at the start. A name that begins with `RAGSTONE_` and is not listed
+here is refused, so that a typing error never passes silently.
+
+| variable | default | what it does |
+| --- | --- | --- |"""
