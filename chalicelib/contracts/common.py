@@ -16,7 +16,10 @@ IndexName = Annotated[
 ]
 Metadata = Annotated[
     dict[str, str | int | float | bool | list[str]],
-    Field(description="Up to 50 keys; 2 KB in all can be filtered on", examples=[{"team": "hr", "year": 2026}]),
+    Field(
+        description="Up to 46 keys, none beginning with an underscore; 2 KB in all",
+        examples=[{"team": "hr", "year": 2026}],
+    ),
 ]
 Filter = Annotated[
     dict[str, JsonValue],

@@ -38,7 +38,7 @@ class VectorRecord:
     """
     One entry: *vector* is packed little-endian float32 and not zero; *text* is what the lexical leg searches.
 
-    *metadata* can be filtered on and keeps to the limits of `domain.filters.check_metadata`.
+    *metadata* can be filtered on and keeps to the limits of `domain.metadata.check_metadata`.
     """
 
     key: str
