@@ -206,7 +206,7 @@ def from_problem(problem: Mapping[str, Any], status: int) -> RagError:
     return known(detail, **extra)
 
 
-_RESPONSES: tuple[type[RagError], ...] = (
+RESPONSES: tuple[type[RagError], ...] = (
     InvalidRequest,
     Unauthenticated,
     Forbidden,
@@ -221,5 +221,5 @@ _RESPONSES: tuple[type[RagError], ...] = (
     DeadlineExceeded,
     StorageFull,
 )
-_BY_CODE = {error.code: error for error in _RESPONSES}
-_BY_STATUS = {error.status: error for error in _RESPONSES}
+_BY_CODE = {error.code: error for error in RESPONSES}
+_BY_STATUS = {error.status: error for error in RESPONSES}
