@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from chalicelib.contracts.common import Filter, Identifier, IndexName, Metadata, RequestModel, ResponseModel, Timestamp
+from chalicelib.domain.identifiers import ChunkId, DocumentId
 from chalicelib.domain.releases import Strategy
-from chalicelib.domain.runs import RunKind, Verdict
+from chalicelib.domain.runs import Passage, Reasons, RunKind, Verdict
 
 MAX_QUESTION_CHARACTERS = 8_000
 MAX_TOP_K = 100
@@ -59,7 +60,11 @@ class SearchRequest(RequestModel):
 class QueryRequest(AskFields):
     """A question to be answered."""
 
-    conversation: list[Turn] = Field(default_factory=list, max_length=MAX_CONVERSATION_TURNS)
+    conversation: list[Turn] = Field(
+        default_factory=list,
+        max_length=MAX_CONVERSATION_TURNS,
+        description="The turns before this question; kept with the run, not yet used to reword the question",
+    )
     user: str | None = Field(None, max_length=128, description="Your user's id, for usage and feedback")
 
 
@@ -72,6 +77,10 @@ class ReasonsView(ResponseModel):
     lexical_score: float | None
     fused_score: float | None
     matched_terms: list[str]
+
+    def entity(self) -> Reasons:
+        """Give the domain's form of it."""
+        return Reasons(**self.model_dump())
 
 
 class PassageView(ResponseModel):
@@ -90,6 +99,22 @@ class PassageView(ResponseModel):
     score: float
     metadata: Metadata
     explain: ReasonsView | None = None
+
+    @classmethod
+    def of(cls, passage: Passage, *, explain: bool) -> PassageView:
+        """Give the wire's form of *passage*, with its reasons if *explain*."""
+        view = cls.model_validate(passage)
+        return view.model_copy(update={"explain": ReasonsView.model_validate(passage.reasons)}) if explain else view
+
+    def entity(self) -> Passage:
+        """Give the domain's form of it."""
+        fields = dict(self) | {
+            "chunk_id": ChunkId(self.chunk_id),
+            "document_id": DocumentId(self.document_id),
+            "reasons": self.explain.entity() if self.explain else Reasons(),
+        }
+        del fields["explain"]
+        return Passage(**fields)
 
 
 class RetrieveResponse(ResponseModel):

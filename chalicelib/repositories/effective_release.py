@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chalicelib.contracts.asking import AskFields
+from chalicelib.contracts.asking import AskFields, QueryRequest
 from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import ReleaseId
 from chalicelib.domain.indexes import Component
@@ -70,10 +70,13 @@ def _with_overrides(config: ReleaseConfig, asked: AskFields) -> ReleaseConfig:
     retrieval = config.retrieval
     if asked.strategy is not None:
         retrieval = replace(retrieval, strategy=asked.strategy)
-    if asked.top_k is not None:
+    if asked.top_k is not None and not isinstance(asked, QueryRequest):
         retrieval = replace(retrieval, top_k=asked.top_k)
     if asked.rerank is False:
         retrieval = replace(retrieval, reranker=Component("none"))
     if asked.rerank and retrieval.reranker.name == "none":
         raise InvalidRequest("rerank: this release has no reranker; name a release that has one, or leave it out.")
-    return replace(config, retrieval=retrieval)
+    answer = config.answer
+    if asked.top_k is not None and isinstance(asked, QueryRequest):
+        answer = replace(answer, passages=asked.top_k)
+    return replace(config, retrieval=retrieval, answer=answer)
