@@ -13,7 +13,7 @@ from datetime import datetime
 from chalicelib.domain.access import Role
 from chalicelib.domain.identifiers import Entropy, KeyId, TenantId
 
-_FORM = re.compile(r"^rgs_(?P<kid>key_[0-9a-z]{26})_(?P<secret>[A-Za-z0-9_-]{43})$")
+_FORM = re.compile(r"rgs_(?P<kid>key_[0-9a-z]{26})_(?P<secret>[A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def credential(key_id: KeyId, secret: str) -> str:
 
 def split_credential(text: str) -> tuple[KeyId, str] | None:
     """Take a credential apart; None when it has not the form of one."""
-    match = _FORM.match(text)
+    match = _FORM.fullmatch(text)
     return (KeyId(match["kid"]), match["secret"]) if match else None
 
 

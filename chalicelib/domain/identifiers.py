@@ -50,7 +50,7 @@ def attempt_of(chunk: str) -> AttemptId:
 
 def is_id(text: str) -> bool:
     """Say whether *text* has the form of an identifier."""
-    return re.match(ID_PATTERN, text) is not None
+    return re.fullmatch(ID_PATTERN, text) is not None
 
 
 def _digits(number: int, width: int) -> str:

@@ -1,0 +1,1 @@
+"""The admin console: an API client like any other, built with NiceGUI."""
