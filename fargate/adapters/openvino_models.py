@@ -1,0 +1,187 @@
+"""The local embedding model: all-MiniLM-L6-v2 on OpenVINO, in this process, on the CPU."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chalicelib.errors import ConfigurationError, Unavailable
+from chalicelib.observability.spans import span
+from chalicelib.ports.models import EmbedderInfo, Embeddings, Purpose, TokenSpans
+from fargate.adapters.admission import Admission
+from fargate.adapters.embedding_backlog import EmbeddingBacklog, Group, WaitingText, padded_length
+from fargate.adapters.minilm import MINILM, MiniLmTokenizer, model_file, refuse_unusable
+
+_GROUP_TEXTS = 64
+_GROUPS_AT_ONCE = 2  # of one call: one in the model, one ready; more would only make other calls wait
+_INLINE_CHARACTERS = 4_096  # tokenised in about a millisecond: sooner done than handed to a thread
+_EMPTY_TEXT = (101, 102)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderOptions:
+    """
+    How the model uses the machine.
+
+    *streams* batches run at once on *threads* threads in all; as many of each as there are cores is best for
+    throughput. *batch_tokens* bounds a batch: larger ones gain little and keep a question waiting. *waiting* texts of
+    each purpose may be inside. *precision* `auto` is bfloat16 where the CPU computes with it, else float32.
+    """
+
+    streams: int = 2
+    threads: int = 2
+    batch_tokens: int = 256
+    waiting: int = 1_024
+    precision: Literal["auto", "f32"] = "auto"
+
+
+class OpenVinoEmbedder:
+    """
+    See `Embedder`. Calls from any task and any event loop share batches; questions go before documents.
+
+    Construction loads and compiles the model (half a second), and raises `ConfigurationError` when OpenVINO is not
+    installed or a file is not the expected one. `close` it in the end.
+    """
+
+    def __init__(self, options: EmbedderOptions = EmbedderOptions(), model: Path | None = None) -> None:
+        self._tokenizer = MiniLmTokenizer()
+        self._model = _compile(model or model_file(), options)
+        self._backlog = EmbeddingBacklog(options.batch_tokens)
+        self._admission = {purpose: Admission(options.waiting) for purpose in Purpose}
+        self._tokenizing = ThreadPoolExecutor(1, "tokenizer")
+        self._counts = threading.Lock()
+        self._batches = 0
+        self._workers = [
+            threading.Thread(target=self._work, name=f"embedder-{number}", daemon=True)
+            for number in range(options.streams)
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    @property
+    def info(self) -> EmbedderInfo:
+        """See `Embedder.info`."""
+        return MINILM
+
+    @property
+    def precision(self) -> str:
+        """The number format the model computes in on this machine: `f32`, `bf16` or `f16`."""
+        return str(self._model.get_property("INFERENCE_PRECISION_HINT").get_type_name())
+
+    @property
+    def batches(self) -> int:
+        """How many batches were run so far."""
+        return self._batches
+
+    async def embed(self, texts: Sequence[str], purpose: Purpose) -> Embeddings:
+        """See `Embedder.embed`; an empty text is an `InvalidRequest`."""
+        refuse_unusable(texts)
+        with span("embedding.embed", texts=len(texts), purpose=purpose.value):
+            turns = asyncio.Semaphore(_GROUPS_AT_ONCE)
+            groups = [texts[start : start + _GROUP_TEXTS] for start in range(0, len(texts), _GROUP_TEXTS)]
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    parts = [tasks.create_task(self._embed_group(group, purpose, turns)) for group in groups]
+            except ExceptionGroup as failures:
+                raise failures.exceptions[0] from None
+        done = [part.result() for part in parts]
+        return Embeddings(
+            vectors=[vector for vectors, _ in done for vector in vectors],
+            tokens=[count for _, counts in done for count in counts],
+        )
+
+    def token_spans(self, text: str) -> TokenSpans:
+        """See `Embedder.token_spans`."""
+        return self._tokenizer.spans(text)
+
+    def close(self) -> None:
+        """Stop the threads and let the model go; calls that still wait fail with `Unavailable`."""
+        self._backlog.close()
+        for worker in self._workers:
+            worker.join()
+        self._tokenizing.shutdown()
+
+    async def _embed_group(
+        self, texts: Sequence[str], purpose: Purpose, turns: asyncio.Semaphore
+    ) -> tuple[list[bytes], list[int]]:
+        async with turns, self._admission[purpose].room(len(texts)):
+            ids = await self._ids(texts)
+            group = Group(ids)
+            self._backlog.put(group.texts, purpose)
+            vectors = await asyncio.wrap_future(group.future)
+        return vectors, [len(each) - len(_EMPTY_TEXT) for each in ids]
+
+    async def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        if sum(map(len, texts)) <= _INLINE_CHARACTERS:
+            return self._tokenizer.ids(texts)
+        try:
+            tokenizing = self._tokenizing.submit(self._tokenizer.ids, texts)
+        except RuntimeError as error:  # what an executor says after its shutdown
+            raise Unavailable("the embedding model is shutting down; try again") from error
+        return await asyncio.wrap_future(tokenizing)
+
+    def _work(self) -> None:
+        request = self._model.create_infer_request()
+        _infer(request, [_EMPTY_TEXT])  # the first run prepares the kernels; better now than in somebody's question
+        while batch := self._backlog.take():
+            try:
+                vectors = _infer(request, [text.ids for text in batch])
+            except Exception as error:  # noqa: BLE001  a rim: whatever failed, the callers hear of it and the thread lives
+                _fail(batch, error)
+            else:
+                with self._counts:
+                    self._batches += 1
+                for text, vector in zip(batch, vectors, strict=True):
+                    text.group.deliver(text.place, vector)
+
+
+def _compile(model: Path, options: EmbedderOptions) -> Any:
+    try:
+        import openvino
+    except ImportError as error:
+        raise ConfigurationError(
+            "RAGSTONE_EMBEDDING_URL",
+            "OpenVINO is not installed (pip install 'ragstone[services]'; it has wheels for x86-64 and aarch64). "
+            "On a machine without it, set this to the address of an embedding service",
+        ) from error
+    config = {
+        "PERFORMANCE_HINT": "THROUGHPUT",
+        "NUM_STREAMS": options.streams,
+        "INFERENCE_NUM_THREADS": options.threads,
+    }
+    if options.precision == "f32":
+        config["INFERENCE_PRECISION_HINT"] = openvino.Type.f32
+    return openvino.Core().compile_model(model, "CPU", config)
+
+
+def _infer(request: Any, batch: Sequence[Sequence[int]]) -> list[bytes]:
+    """Run texts of one padded length; mean of the token vectors, of length 1."""
+    length = padded_length(max(map(len, batch)))
+    ids: NDArray[np.int64] = np.zeros((len(batch), length), np.int64)
+    mask = np.zeros_like(ids)
+    for row, text in enumerate(batch):
+        ids[row, : len(text)] = text
+        mask[row, : len(text)] = 1
+    request.infer({"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}, share_inputs=True)
+    hidden = request.get_output_tensor().data
+    return [_pool(hidden[row, : len(text)]) for row, text in enumerate(batch)]
+
+
+def _pool(hidden: NDArray[np.float32]) -> bytes:
+    mean: NDArray[np.float32] = hidden.mean(axis=0)
+    return bytes((mean / np.linalg.norm(mean)).astype("<f4").data)
+
+
+def _fail(batch: Sequence[WaitingText], error: Exception) -> None:
+    for group in {text.group for text in batch}:
+        failure = Unavailable(f"the embedding model failed on a batch of {len(batch)} texts; try again")
+        failure.__cause__ = error
+        group.fail(failure)

@@ -1,0 +1,1 @@
+"""The embedding service: texts to vectors, spoken as OpenAI's embeddings API."""
