@@ -32,7 +32,7 @@ ItemT = TypeVar("ItemT")
 class RequestModel(BaseModel):
     """A request: unknown fields are refused, nothing is coerced."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ResponseModel(BaseModel):

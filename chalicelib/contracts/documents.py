@@ -88,6 +88,14 @@ class DocumentVersionView(ResponseModel):
     created_at: Timestamp
 
 
+class ContentView(ResponseModel):
+    """Where the bytes of the version that answers questions can be read; a relative *url* is on the API's own host."""
+
+    method: Literal["GET"] = "GET"
+    url: str
+    expires_at: Timestamp
+
+
 class ProgressView(ResponseModel):
     """How far a job is."""
 
