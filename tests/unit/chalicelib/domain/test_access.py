@@ -1,5 +1,7 @@
 """Roles, index scopes and document groups."""
 
+from itertools import pairwise
+
 import pytest
 
 from chalicelib.domain.access import PERMISSIONS, Permission, Principal, Role, Tenant, allows, may_read, may_use_index
@@ -13,7 +15,7 @@ def principal(*roles: Role, groups: frozenset[str] = frozenset(), indexes: froze
 def test_each_human_role_may_do_what_the_one_before_it_may() -> None:
     """Reader, editor, engineer and admin are a ladder."""
     ladder = [Role.READER, Role.EDITOR, Role.ENGINEER, Role.ADMIN]
-    for lower, higher in zip(ladder, ladder[1:], strict=False):
+    for lower, higher in pairwise(ladder):
         assert PERMISSIONS[lower] < PERMISSIONS[higher]
 
 

@@ -1,0 +1,65 @@
+"""Every key begins with its tenant, and no two things share one."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.domain.access import Tenant
+from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId, KeyId, ReleaseId, RunId, TenantId
+from chalicelib.ports.table import Key
+from chalicelib.repositories import keys
+
+tenants = st.from_regex(r"\A[a-z0-9][a-z0-9-]{1,18}[a-z0-9]\Z").map(lambda name: Tenant(TenantId(name)))
+index_names = st.from_regex(r"\A[a-z0-9][a-z0-9-]{1,30}[a-z0-9]\Z")
+ids = st.from_regex(r"\A[A-Za-z0-9_-]{1,64}\Z")
+
+
+@given(tenants, index_names, ids, st.text(min_size=1, max_size=600))
+def test_every_key_a_tenant_reads_or_writes_begins_with_its_id(
+    tenant: Tenant, index: str, name: str, text: str
+) -> None:
+    """An IAM policy on leading keys and prefixes can hold it to them."""
+    document = DocumentId(name)
+    rows = [
+        keys.document(tenant, document),
+        keys.document_version(tenant, document, 7),
+        keys.external_id(tenant, index, text),
+        keys.chunk(tenant, document, ChunkId(name)),
+        keys.index(tenant, index),
+        keys.job(tenant, JobId(name)),
+        keys.run(tenant, RunId(name)),
+        keys.release(tenant, ReleaseId(name)),
+        keys.alias(tenant, name),
+        keys.idempotency(tenant, text, text),
+    ]
+    listings = [
+        keys.documents_of(tenant, None),
+        keys.documents_of(tenant, index),
+        keys.jobs_of(tenant),
+        keys.runs_of(tenant),
+        keys.api_keys_of(tenant),
+    ]
+    blobs = [keys.raw_blob(tenant, document, AttemptId(name)), keys.text_blob(tenant, document, AttemptId(name))]
+    assert all(_tenant_of(row) == tenant.tenant_id for row in rows)
+    assert all(partition.split("#")[0] == tenant.tenant_id for partition in listings)
+    assert all(blob.path.split("/")[0] == tenant.tenant_id for blob in blobs)
+    assert keys.vector_index(tenant, index, 1).name.split(".")[0] == tenant.tenant_id
+
+
+@given(tenants, tenants, index_names, index_names, st.integers(1, 99_999), st.integers(1, 99_999))
+def test_no_two_indexes_share_a_physical_index(
+    tenant: Tenant, other: Tenant, index: str, another: str, generation: int, later: int
+) -> None:
+    """Hyphens in names cannot make two of them meet, and S3 Vectors takes them all."""
+    first, second = keys.vector_index(tenant, index, generation), keys.vector_index(other, another, later)
+    assert (first == second) == ((tenant, index, generation) == (other, another, later))
+    assert 3 <= len(first.name) <= 63
+
+
+def test_the_platform_own_rows_belong_to_no_tenant() -> None:
+    """No tenant's id can begin with an underscore."""
+    assert _tenant_of(keys.api_key(KeyId("key_1"))) == keys.PLATFORM
+    assert keys.PLATFORM.startswith("_")
+
+
+def _tenant_of(key: Key) -> str:
+    return key.partition.split("#")[0]

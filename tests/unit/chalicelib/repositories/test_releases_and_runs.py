@@ -1,0 +1,131 @@
+"""Releases, aliases and runs as they are stored."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.fakes.clock import ManualClock
+
+from chalicelib.adapters.sqlite_table import SqliteTable
+from chalicelib.domain.access import Tenant
+from chalicelib.domain.documents import BlockKind
+from chalicelib.domain.identifiers import ChunkId, DocumentId, ReleaseId, RunId, TenantId
+from chalicelib.domain.indexes import Recipe
+from chalicelib.domain.releases import Release, ReleaseConfig, ReleaseStatus
+from chalicelib.domain.runs import Citation, Claim, Passage, Reasons, Run, RunKind, Verdict
+from chalicelib.errors import NotFound
+from chalicelib.ports.table import Table
+from chalicelib.repositories.releases import Releases
+from chalicelib.repositories.runs import Runs
+
+ACME = Tenant(TenantId("acme"))
+RIVAL = Tenant(TenantId("rival"))
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+RELEASE = Release(ReleaseConfig("handbook", 1, Recipe()), ReleaseStatus.LIVE, NOW, "ann")
+PASSAGE = Passage(
+    ChunkId("chk_1_00000"), DocumentId("doc_1"), None, "leave.md", 1, 2, ("Leave",), "Thirty days.", 10, 22, 0.5,
+    {"team": "hr"}, Reasons(dense_rank=1, dense_score=0.7, matched_terms=("days",)),
+)  # fmt: skip
+RUN = Run(
+    RunId("run_1"), RunKind.QUERY, NOW, "ann", "handbook", RELEASE.release_id, "How many days?", [PASSAGE], {}, {"total": 1.5},
+    "1-00000000-000000000000000000000000", answer="Thirty days. [1]", abstained=False,
+    citations=[Citation(1, PASSAGE.chunk_id, PASSAGE.document_id, "leave.md", 2, ["Leave"], "Thirty days.", 10, 22)],
+    claims=[Claim("Thirty days.", Verdict.SUPPORTED, [1])],
+)  # fmt: skip
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def table(tmp_path: Path, clock: ManualClock) -> Iterator[Table]:
+    table = SqliteTable(tmp_path / "table.sqlite", clock)
+    yield table
+    table.close()
+
+
+def test_a_release_is_found_by_its_id_and_by_its_alias(table: Table) -> None:
+    """Both name the same stored configuration."""
+    releases = Releases(table)
+    releases.add(ACME, RELEASE)
+    releases.point(ACME, "live", RELEASE.release_id)
+    assert releases.resolve(ACME, "live") == RELEASE
+    assert releases.resolve(ACME, RELEASE.release_id) == RELEASE
+
+
+def test_the_first_writing_of_a_release_stays(table: Table) -> None:
+    """The same content again changes neither its maker nor its time."""
+    releases = Releases(table)
+    releases.add(ACME, RELEASE)
+    releases.add(ACME, replace(RELEASE, created_by="bob", status=ReleaseStatus.ADHOC))
+    assert releases.get(ACME, RELEASE.release_id).created_by == "ann"
+
+
+def test_a_release_of_another_tenant_is_missing(table: Table) -> None:
+    """Isolation begins with the key."""
+    releases = Releases(table)
+    releases.add(ACME, RELEASE)
+    releases.point(ACME, "live", RELEASE.release_id)
+    for name in (RELEASE.release_id, "live"):
+        with pytest.raises(NotFound):
+            releases.resolve(RIVAL, name)
+    assert releases.alias(RIVAL, "live") is None
+
+
+def test_an_alias_moves_at_once(table: Table) -> None:
+    """The next question is answered by the new release."""
+    releases = Releases(table)
+    releases.point(ACME, "live", ReleaseId("rel_a"))
+    releases.point(ACME, "live", ReleaseId("rel_b"))
+    assert releases.alias(ACME, "live") == "rel_b"
+
+
+def test_a_query_run_is_kept_whole(table: Table) -> None:
+    """What was answered can be explained later."""
+    runs = Runs(table, retention_days=30)
+    runs.add(ACME, RUN)
+    stored = runs.get(ACME, RUN.run_id)
+    assert stored.answer == "Thirty days. [1]"
+    assert stored.citations[0].quote == "Thirty days."
+    assert stored.passages[0].text == "Thirty days."
+    assert stored.passages[0].reasons.dense_score == 0.7
+
+
+def test_of_a_retrieve_run_the_texts_are_not_kept(table: Table) -> None:
+    """They are read again from the chunks, where permissions and deletion hold."""
+    runs = Runs(table, retention_days=30)
+    runs.add(ACME, replace(RUN, kind=RunKind.RETRIEVE))
+    assert runs.get(ACME, RUN.run_id).passages[0].text == ""
+    assert runs.get(ACME, RUN.run_id).passages[0].start == 10
+
+
+def test_a_run_is_forgotten_after_its_time(table: Table, clock: ManualClock) -> None:
+    """Retention is counted from the answer."""
+    runs = Runs(table, retention_days=1)
+    runs.add(ACME, RUN)
+    clock.advance(86_399)
+    assert runs.get(ACME, RUN.run_id).run_id == RUN.run_id
+    clock.advance(2)
+    with pytest.raises(NotFound):
+        runs.get(ACME, RUN.run_id)
+
+
+def test_runs_are_listed_newest_first_and_to_their_tenant_only(table: Table) -> None:
+    """Pages follow each other without gap."""
+    runs = Runs(table, retention_days=1)
+    for number in range(5):
+        runs.add(ACME, replace(RUN, run_id=RunId(f"run_{number}")))
+    first, cursor = runs.list(ACME, limit=3, cursor=None)
+    second, end = runs.list(ACME, limit=3, cursor=cursor)
+    assert [run.run_id for run in [*first, *second]] == ["run_4", "run_3", "run_2", "run_1", "run_0"]
+    assert end is None
+    assert runs.list(RIVAL, limit=3, cursor=None) == ([], None)
+
+
+def test_kinds_of_blocks_have_stable_names() -> None:
+    """They are stored, so renaming one would orphan what is stored."""
+    assert [kind.value for kind in BlockKind] == ["heading", "text", "list", "table", "code"]
