@@ -18,6 +18,7 @@ ReleaseId = NewType("ReleaseId", str)
 KeyId = NewType("KeyId", str)
 
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{1,18}[a-z0-9]$"
 # With a tenant's id (at most 20 characters) and a generation number, it fits into a vector index's 63 characters.
 INDEX_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{1,30}[a-z0-9]$"
 
@@ -51,6 +52,11 @@ def attempt_of(chunk: str) -> AttemptId:
 def is_id(text: str) -> bool:
     """Say whether *text* has the form of an identifier."""
     return re.fullmatch(ID_PATTERN, text) is not None
+
+
+def is_tenant_id(text: str) -> bool:
+    """Say whether *text* may be a tenant's id; nothing else may come near a partition key."""
+    return re.fullmatch(TENANT_PATTERN, text) is not None
 
 
 def _digits(number: int, width: int) -> str:
