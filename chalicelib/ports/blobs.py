@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO, Protocol
 
+MAX_PRESIGN_S = 604_800
+
 
 class Bucket(StrEnum):
     """What kind of thing it is; each is a bucket of its own on AWS."""
@@ -46,7 +48,11 @@ class UploadTerms:
 
 @dataclass(frozen=True, slots=True)
 class Presigned:
-    """A URL that does one thing, for a while, for whoever holds it. A relative one is on the platform's own host."""
+    """
+    A URL that does one thing, for a while (1 s to `MAX_PRESIGN_S`), for whoever holds it.
+
+    A relative one is on the platform's own host. *headers* must be sent with it.
+    """
 
     method: str
     url: str
@@ -69,7 +75,11 @@ class BlobStore(Protocol):
         ...
 
     def get(self, key: BlobKey, *, first: int = 0, last: int | None = None) -> bytes:
-        """Give the bytes from *first* to *last*, both included (None: to the end). Raises `NotFound`."""
+        """
+        Give the bytes from *first* to *last*, both included (None: to the end); fewer or none beyond the end.
+
+        Raises `NotFound`.
+        """
         ...
 
     def open(self, key: BlobKey) -> BinaryIO:

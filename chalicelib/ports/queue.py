@@ -12,6 +12,8 @@ from pydantic import JsonValue
 MAX_DELIVERIES = 5
 MAX_BODY_BYTES = 256_000
 MAX_DELAY_S = 900
+MAX_LEASE_S = 43_200
+MAX_RECEIVE = 10
 
 
 class QueueName(StrEnum):
@@ -50,8 +52,10 @@ class Queue(Protocol):
     """
     The work queue: every message is delivered until it is acknowledged, and may be delivered twice.
 
-    A message not acknowledged by its `MAX_DELIVERIES`-th delivery goes to the dead letters. All calls are safe from
-    any thread and raise `Unavailable` when the queue does not answer.
+    A message not acknowledged by its `MAX_DELIVERIES`-th delivery goes to the dead letters. A lease is above 0 and at
+    most `MAX_LEASE_S`. All calls are safe from any thread and raise `Unavailable` when the queue does not answer,
+    `StorageFull` when there is no space left, and `InvalidRequest` for a number out of its bounds or a body over
+    `MAX_BODY_BYTES` (its JSON in UTF-8).
     """
 
     def send(self, queue: QueueName, body: Mapping[str, JsonValue], *, delay_s: float = 0) -> str:
@@ -59,7 +63,11 @@ class Queue(Protocol):
         ...
 
     def receive(self, queue: QueueName, *, limit: int = 1, lease_s: float = 60) -> Sequence[Delivery]:
-        """Borrow at most *limit* (1 to 10) messages for *lease_s*, oldest first as a rule; empty when none is ready."""
+        """
+        Borrow at most *limit* (1 to `MAX_RECEIVE`) messages for *lease_s*, oldest first as a rule.
+
+        Gives nothing, at once, when none is ready.
+        """
         ...
 
     def extend(self, queue: QueueName, receipt: str, lease_s: float) -> None:
@@ -79,7 +87,7 @@ class Queue(Protocol):
         ...
 
     def dead(self, queue: QueueName, *, limit: int = 10) -> Sequence[Delivery]:
-        """Look at dead letters without taking them."""
+        """Look at *limit* (1 to `MAX_RECEIVE`) dead letters without taking them."""
         ...
 
     def redrive(self, queue: QueueName) -> int:

@@ -6,9 +6,15 @@ from typing import Protocol
 
 from pydantic import SecretBytes
 
+NAME_PATTERN = r"[a-z0-9-]{1,64}"
+
 
 class Secrets(Protocol):
-    """Where keys come from; nothing read here is ever logged. Names match ``[a-z0-9-]{1,64}``."""
+    """
+    Where keys come from; nothing read here is ever logged.
+
+    Names match `NAME_PATTERN`, else `InvalidRequest`. Calls raise `Unavailable` when the store does not answer.
+    """
 
     def get(self, name: str) -> SecretBytes | None:
         """Give the secret, or None."""

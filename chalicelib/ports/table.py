@@ -13,8 +13,10 @@ MAX_ITEM_BYTES = 400_000
 MAX_PARTITION_BYTES = 2_048
 MAX_SORT_BYTES = 1_024
 MAX_WRITE_OPERATIONS = 100
+MAX_WRITE_BYTES = 4_000_000
 MAX_BATCH_GET = 100
 MAX_PAGE_ITEMS = 1_000
+MAX_PAGE_BYTES = 1_000_000
 
 
 class TableName(StrEnum):
@@ -55,7 +57,8 @@ class Item:
     A row. *data* is JSON (numbers survive exactly as Python int or float).
 
     *version* is written as it stands here and compared by `Put.if_version`; *expires_at* is a Unix time in seconds,
-    after which no read gives the item. *gsi1* and *gsi2* are (partition, sort) in that secondary index, or absent.
+    after which no read gives the item and every condition takes it for absent. *gsi1* and *gsi2* are (partition, sort)
+    in that secondary index, or absent.
     """
 
     key: Key
@@ -142,7 +145,8 @@ class Table(Protocol):
         Do all of at most `MAX_WRITE_OPERATIONS` operations, on distinct keys, or none.
 
         Raises `ConditionFailed` with the place of the first operation whose condition does not hold, and
-        `InvalidRequest` for an item over `MAX_ITEM_BYTES` (its JSON in UTF-8) or a key that is empty or too long.
+        `InvalidRequest` for an item over `MAX_ITEM_BYTES` (its JSON in UTF-8), for items over `MAX_WRITE_BYTES`
+        together, and for a key that is empty or too long.
         """
         ...
 

@@ -1,0 +1,200 @@
+"""The services of other processes, over HTTP; each class satisfies the Protocol of its name in `ports.services`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from chalicelib.contracts.asking import (
+    Answer,
+    AnswerEvent,
+    QueryRequest,
+    RetrieveRequest,
+    RetrieveResponse,
+    SearchRequest,
+    SearchResponse,
+)
+from chalicelib.contracts.components import Components
+from chalicelib.contracts.documents import (
+    ChunkPreview,
+    ChunkPreviewRequest,
+    DocumentAccepted,
+    DocumentCreate,
+    JobAccepted,
+    UploadsAccepted,
+    UploadsCreate,
+)
+from chalicelib.contracts.identity import HEADER
+from chalicelib.contracts.indexes import IndexCreate, IndexView
+from chalicelib.domain.access import Principal
+from chalicelib.domain.identifiers import DocumentId
+from chalicelib.errors import DeadlineExceeded, Unauthenticated
+from chalicelib.observability.spans import TRACE_HEADER, span, trace_header
+from chalicelib.transport import Call, EventStream, Transport
+
+DEADLINE_S = 27.0
+"""API Gateway gives up after 29 s."""
+
+THREADS = 64
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+ResultT = TypeVar("ResultT")
+
+
+class Upstream:
+    """
+    One service's address, with the connections to it.
+
+    A principal's own token goes with each call; *service_token* gives the one for calls that have no principal.
+    Nothing is retried: what failed may have happened.
+    """
+
+    def __init__(self, base_url: str, service_token: Callable[[], str], *, deadline_s: float = DEADLINE_S) -> None:
+        self._transport = Transport(base_url, connections=THREADS)
+        self._service_token = service_token
+        self._deadline_s = deadline_s
+        # Threads of its own: the event loop's few are needed by the stores, and a stream holds one while it waits.
+        self._threads = ThreadPoolExecutor(THREADS, "upstream")
+
+    async def get(self, path: str, kind: type[ModelT]) -> ModelT:
+        """Ask for something that is the same for everybody."""
+        return await self._call("GET", path, self._service_token(), None, kind)
+
+    async def post(self, principal: Principal, path: str, body: BaseModel, kind: type[ModelT]) -> ModelT:
+        """Ask for something to be done, in the principal's name."""
+        return await self._call("POST", path, _token(principal), body, kind)
+
+    async def delete(self, principal: Principal, path: str, kind: type[ModelT]) -> ModelT:
+        """Ask for something to be removed, in the principal's name."""
+        return await self._call("DELETE", path, _token(principal), None, kind)
+
+    async def stream(self, principal: Principal, path: str, body: BaseModel) -> AsyncIterator[AnswerEvent]:
+        """Ask in the principal's name, and give the events as they come."""
+        call = Call("POST", path, body, _headers(_token(principal)))
+        events = await self._in_thread(lambda: self._transport.stream(call))
+        try:
+            while (event := await self._in_thread(lambda: _next(events))) is not None:
+                yield event
+        finally:
+            events.close()
+
+    def close(self) -> None:
+        """Close the connections; calls under way fail."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._transport.close()
+
+    async def _call(self, method: str, path: str, token: str, body: BaseModel | None, kind: type[ModelT]) -> ModelT:
+        with span("upstream.call", method=method, path=path) as here:
+            call = Call(method, path, body, _headers(token), self._deadline_s)
+            try:
+                async with asyncio.timeout(self._deadline_s):
+                    reply = await self._in_thread(lambda: self._transport.call(call))
+            except TimeoutError:
+                raise DeadlineExceeded(f"{path} took over {self._deadline_s:g} s.") from None
+            here.note(status=reply.status)
+        if reply.failed:
+            raise reply.error()
+        return reply.model(kind)
+
+    async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: context.run(work))
+
+
+class HttpIngestor:
+    """See `Ingestor`."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    async def create_index(self, principal: Principal, request: IndexCreate) -> IndexView:
+        """See `Ingestor.create_index`."""
+        return await self._upstream.post(principal, "/ingestion/indexes", request, IndexView)
+
+    async def submit(self, principal: Principal, request: DocumentCreate) -> DocumentAccepted:
+        """See `Ingestor.submit`."""
+        return await self._upstream.post(principal, "/ingestion/documents", request, DocumentAccepted)
+
+    async def open_uploads(self, principal: Principal, request: UploadsCreate) -> UploadsAccepted:
+        """See `Ingestor.open_uploads`."""
+        return await self._upstream.post(principal, "/ingestion/uploads", request, UploadsAccepted)
+
+    async def delete(self, principal: Principal, document_id: DocumentId) -> JobAccepted:
+        """See `Ingestor.delete`."""
+        return await self._upstream.delete(principal, f"/ingestion/documents/{_quoted(document_id)}", JobAccepted)
+
+    async def delete_index(self, principal: Principal, name: str) -> JobAccepted:
+        """See `Ingestor.delete_index`."""
+        return await self._upstream.delete(principal, f"/ingestion/indexes/{_quoted(name)}", JobAccepted)
+
+    async def preview(self, principal: Principal, request: ChunkPreviewRequest) -> ChunkPreview:
+        """See `Ingestor.preview`."""
+        return await self._upstream.post(principal, "/ingestion/chunk-previews", request, ChunkPreview)
+
+    async def components(self) -> Components:
+        """See `Ingestor.components`."""
+        return await self._upstream.get("/ingestion/components", Components)
+
+
+class HttpRetriever:
+    """See `Retriever`."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    async def retrieve(self, principal: Principal, request: RetrieveRequest) -> RetrieveResponse:
+        """See `Retriever.retrieve`."""
+        return await self._upstream.post(principal, "/retrieval/retrieve", request, RetrieveResponse)
+
+    async def search(self, principal: Principal, request: SearchRequest) -> SearchResponse:
+        """See `Retriever.search`."""
+        return await self._upstream.post(principal, "/retrieval/search", request, SearchResponse)
+
+    async def components(self) -> Components:
+        """See `Retriever.components`."""
+        return await self._upstream.get("/retrieval/components", Components)
+
+
+class HttpGenerator:
+    """See `Generator`."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    async def answer(self, principal: Principal, request: QueryRequest) -> Answer:
+        """See `Generator.answer`."""
+        return await self._upstream.post(principal, "/generation/answer", request, Answer)
+
+    def stream(self, principal: Principal, request: QueryRequest) -> AsyncIterator[AnswerEvent]:
+        """See `Generator.stream`."""
+        return self._upstream.stream(principal, "/generation/query/stream", request)
+
+    async def components(self) -> Components:
+        """See `Generator.components`."""
+        return await self._upstream.get("/generation/components", Components)
+
+
+def _token(principal: Principal) -> str:
+    if principal.token is None:
+        raise Unauthenticated("This principal carries no identity token; let the edge's signer make one.")
+    return principal.token
+
+
+def _headers(token: str) -> dict[str, str]:
+    trace = trace_header()
+    return {HEADER: token} | ({TRACE_HEADER: trace} if trace else {})
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="")
+
+
+def _next(events: EventStream) -> AnswerEvent | None:
+    # StopIteration cannot pass through a future.
+    return next(events, None)

@@ -1,0 +1,166 @@
+"""The work queue in a SQLite file: leases, dead letters, several processes at once."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from chalicelib.adapters.sqlite_file import BUSY_TIMEOUT_S, SqliteFile
+from chalicelib.domain.identifiers import new_id
+from chalicelib.errors import Conflict, InvalidRequest
+from chalicelib.ports.clock import Clock
+from chalicelib.ports.queue import (
+    MAX_BODY_BYTES,
+    MAX_DELAY_S,
+    MAX_DELIVERIES,
+    MAX_LEASE_S,
+    MAX_RECEIVE,
+    Delivery,
+    Depth,
+    QueueName,
+)
+
+# `receipt` is null while nobody holds the message. A lease that ran out is a receipt whose `ready_at` has passed, and
+# a dead letter is a message that is ready after its last delivery: both come about by time alone.
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS message (
+    place INTEGER PRIMARY KEY, id TEXT NOT NULL, queue TEXT NOT NULL, body TEXT NOT NULL,
+    sent_at REAL NOT NULL, ready_at REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, receipt TEXT
+);
+CREATE INDEX IF NOT EXISTS message_live ON message (queue, place, ready_at) WHERE attempts < {MAX_DELIVERIES};
+CREATE INDEX IF NOT EXISTS message_last ON message (queue, place, ready_at) WHERE attempts >= {MAX_DELIVERIES};
+CREATE UNIQUE INDEX IF NOT EXISTS message_receipt ON message (receipt) WHERE receipt IS NOT NULL
+"""
+_SEND = "INSERT INTO message (id, queue, body, sent_at, ready_at) VALUES (?, ?, ?, ?, ?)"
+_READY = f"queue = :queue AND ready_at <= :now AND attempts < {MAX_DELIVERIES}"
+_DEAD = f"queue = :queue AND ready_at <= :now AND attempts >= {MAX_DELIVERIES}"
+_ANY_READY = f"SELECT 1 FROM message WHERE {_READY} LIMIT 1"  # noqa: S608 - constants only, as in those below
+_NEXT = f"SELECT place, id, body, attempts + 1 FROM message WHERE {_READY} ORDER BY place LIMIT :limit"  # noqa: S608
+_LEND = "UPDATE message SET receipt = ?, ready_at = ?, attempts = attempts + 1 WHERE place = ?"
+_EXTEND = "UPDATE message SET ready_at = ? WHERE queue = ? AND receipt = ? AND ready_at > ?"
+_ACK = "DELETE FROM message WHERE queue = ? AND receipt = ?"
+_RELEASE = "UPDATE message SET ready_at = ?, receipt = NULL WHERE queue = ? AND receipt = ? AND ready_at > ?"
+_DEPTH = f"""
+SELECT count(*) FILTER (WHERE ready_at <= :now AND attempts < {MAX_DELIVERIES} OR ready_at > :now AND receipt IS NULL),
+       count(*) FILTER (WHERE ready_at > :now AND receipt IS NOT NULL),
+       count(*) FILTER (WHERE {_DEAD}),
+       min(sent_at) FILTER (WHERE {_READY})
+FROM message WHERE queue = :queue
+"""  # noqa: S608
+_DEAD_LETTERS = f"SELECT id, body, attempts FROM message WHERE {_DEAD} ORDER BY place LIMIT :limit"  # noqa: S608
+_REDRIVE = f"UPDATE message SET attempts = 0, ready_at = :now, receipt = NULL WHERE {_DEAD}"  # noqa: S608
+
+
+class SqliteQueue:
+    """See `ports.queue.Queue`. `receive` writes nothing while no message is ready, so polling it is cheap."""
+
+    def __init__(self, path: Path, clock: Clock, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        self._clock = clock
+        self._file = SqliteFile(path, _SCHEMA, busy_timeout_s=busy_timeout_s)
+
+    def send(self, queue: QueueName, body: Mapping[str, JsonValue], *, delay_s: float = 0) -> str:
+        """See `Queue.send`."""
+        text = _encode(body)
+        _check("delay_s", delay_s, 0, MAX_DELAY_S)
+        sent = self._clock.now()
+        message_id = new_id("msg", sent)
+        with self._file.writing() as connection:
+            at = sent.timestamp()
+            connection.execute(_SEND, (message_id, queue.value, text, at, at + delay_s))
+        return message_id
+
+    def receive(self, queue: QueueName, *, limit: int = 1, lease_s: float = 60) -> Sequence[Delivery]:
+        """See `Queue.receive`."""
+        _check("limit", limit, 1, MAX_RECEIVE)
+        _check_lease(lease_s)
+        with self._file.reading() as connection:
+            if connection.execute(_ANY_READY, self._here(queue)).fetchone() is None:
+                return ()
+        with self._file.writing() as connection:
+            here = self._here(queue)
+            ready = connection.execute(_NEXT, here | {"limit": limit}).fetchall()
+            return [_lend(connection, row, here["now"] + lease_s) for row in ready]
+
+    def extend(self, queue: QueueName, receipt: str, lease_s: float) -> None:
+        """See `Queue.extend`."""
+        _check_lease(lease_s)
+        with self._file.writing() as connection:
+            now = self._now()
+            extended = connection.execute(_EXTEND, (now + lease_s, queue.value, receipt, now)).rowcount
+        if not extended:
+            raise Conflict("The loan of this message is over: it was acknowledged, given back, or ran out of time.")
+
+    def ack(self, queue: QueueName, receipt: str) -> None:
+        """See `Queue.ack`."""
+        with self._file.writing() as connection:
+            connection.execute(_ACK, (queue.value, receipt))
+
+    def release(self, queue: QueueName, receipt: str, *, delay_s: float = 0) -> None:
+        """See `Queue.release`."""
+        _check("delay_s", delay_s, 0, MAX_DELAY_S)
+        with self._file.writing() as connection:
+            now = self._now()
+            connection.execute(_RELEASE, (now + delay_s, queue.value, receipt, now))
+
+    def depth(self, queue: QueueName) -> Depth:
+        """See `Queue.depth`; exact here."""
+        here = self._here(queue)
+        with self._file.reading() as connection:
+            waiting, leased, dead, oldest = connection.execute(_DEPTH, here).fetchone()
+        return Depth(waiting, leased, dead, 0.0 if oldest is None else max(0.0, here["now"] - oldest))
+
+    def dead(self, queue: QueueName, *, limit: int = 10) -> Sequence[Delivery]:
+        """See `Queue.dead`. A dead letter has no receipt."""
+        _check("limit", limit, 1, MAX_RECEIVE)
+        with self._file.reading() as connection:
+            rows = connection.execute(_DEAD_LETTERS, self._here(queue) | {"limit": limit}).fetchall()
+        return [Delivery(message_id, "", json.loads(body), attempts) for message_id, body, attempts in rows]
+
+    def redrive(self, queue: QueueName) -> int:
+        """See `Queue.redrive`."""
+        with self._file.writing() as connection:
+            return connection.execute(_REDRIVE, self._here(queue)).rowcount
+
+    def close(self) -> None:
+        """Let go of the file; later calls raise `Unavailable`."""
+        self._file.close()
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+    def _here(self, queue: QueueName) -> dict[str, Any]:
+        return {"queue": queue.value, "now": self._now()}
+
+
+def _lend(connection: sqlite3.Connection, row: tuple[int, str, str, int], until: float) -> Delivery:
+    place, message_id, body, attempt = row
+    receipt = secrets.token_urlsafe(16)
+    connection.execute(_LEND, (receipt, until, place))
+    return Delivery(message_id, receipt, json.loads(body), attempt)
+
+
+def _encode(body: Mapping[str, JsonValue]) -> str:
+    try:
+        text = json.dumps(dict(body), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRequest(f"The message cannot be written as JSON: {error}.") from error
+    if size > MAX_BODY_BYTES:
+        raise InvalidRequest(f"The message has {size} bytes of JSON; at most {MAX_BODY_BYTES} fit: send a key to it.")
+    return text
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise InvalidRequest(f"{name} {value:g} is outside {low:g} to {high:g}.")
+
+
+def _check_lease(lease_s: float) -> None:
+    if not 0 < lease_s <= MAX_LEASE_S:
+        raise InvalidRequest(f"lease_s {lease_s:g} is not above 0 and at most {MAX_LEASE_S}.")
