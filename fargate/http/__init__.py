@@ -1,0 +1,1 @@
+"""What every service's ASGI app shares: identity, problems, traces, limits, event streams."""

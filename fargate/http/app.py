@@ -1,0 +1,60 @@
+"""The ASGI app of a service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.types import Lifespan
+
+from chalicelib.contracts.health import Health
+from chalicelib.observability.metrics import Metrics
+from fargate.http import problems
+from fargate.http.body_limit import DEFAULT_LIMIT_BYTES, BodyLimit
+from fargate.http.identity import Authenticate
+from fargate.http.rim import Rim
+
+
+def service_app(
+    name: str,
+    routers: Sequence[APIRouter],
+    *,
+    authenticate: Authenticate,
+    version: str,
+    metrics: Metrics | None = None,
+    body_limit_bytes: int = DEFAULT_LIMIT_BYTES,
+    lifespan: Lifespan[FastAPI] | None = None,
+) -> FastAPI:
+    """
+    Give the app of the service *name*: its *routers*, whose paths begin with ``/name``, behind what all services share.
+
+    Every route of theirs needs an identity token, whether or not it asks for a principal; only ``/name/health`` and
+    ``/name/openapi.json`` answer anybody. Give the same *authenticate* that the routers got: it then runs once.
+    """
+    app = FastAPI(
+        title=f"Ragstone {name}",
+        version=version,
+        openapi_url=f"/{name}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    for router in routers:
+        app.include_router(router, dependencies=[Depends(authenticate)])
+    app.include_router(_health(name, version))
+    problems.install(app)
+    app.add_middleware(BodyLimit, limit_bytes=body_limit_bytes)
+    # Added last, so it stands outermost.
+    app.add_middleware(Rim, service=name, metrics=metrics or Metrics("Ragstone", None))
+    return app
+
+
+def _health(name: str, version: str) -> APIRouter:
+    router = APIRouter()
+
+    @router.get(f"/{name}/health")
+    async def health() -> Health:
+        """Say that the process answers."""
+        return Health(version=version)
+
+    return router

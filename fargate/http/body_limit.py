@@ -1,0 +1,48 @@
+"""No request body grows beyond its limit, whatever its headers say."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chalicelib.errors import PayloadTooLarge
+from fargate.http.problems import problem_response
+
+DEFAULT_LIMIT_BYTES = 8 * 1024 * 1024
+"""An inline document of 4 MiB fits, in base 64 and with escapes."""
+
+
+class BodyLimit:
+    """Answers 413 to a longer body: at once where its length is declared, else as soon as it is over the limit."""
+
+    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+        self._app = app
+        self._limit_bytes = limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        if not declared.isdigit() or int(declared) > self._limit_bytes:
+            await problem_response(PayloadTooLarge(self._complaint()))(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit_bytes:
+                # FastAPI turns any other exception met while it reads a body into a 400.
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._complaint())
+            return message
+
+        await self._app(scope, receive_counted, send)
+
+    def _complaint(self) -> str:
+        return f"The body is over {self._limit_bytes} bytes; send large files with POST /v1/uploads."

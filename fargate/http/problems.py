@@ -1,0 +1,66 @@
+"""Errors as problem+json: the services' one place for it (the API edge has the other)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from chalicelib.errors import InvalidRequest, NotFound, RagError, RateLimited, from_problem
+from chalicelib.observability.logs import get_logger
+from chalicelib.observability.spans import current_trace_id
+
+MEDIA_TYPE = "application/problem+json"
+
+log = get_logger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Let *app* answer errors as problems. What nobody foresaw is the rim's (see `rim.Rim`)."""
+    app.add_exception_handler(RagError, _answering(_itself))
+    app.add_exception_handler(RequestValidationError, _answering(_of_validation))
+    app.add_exception_handler(HTTPException, _answering(_of_framework))
+
+
+def problem_response(error: RagError) -> Response:
+    """Give the response that says *error*, with ``Retry-After`` where waiting helps."""
+    headers = {"Retry-After": str(math.ceil(error.retry_after_s))} if isinstance(error, RateLimited) else None
+    return JSONResponse(error.problem(current_trace_id()), error.status, headers, media_type=MEDIA_TYPE)
+
+
+def _answering(convert: Callable[[Request, Any], RagError]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(request: Request, error: Exception) -> Response:
+        known = convert(request, error)
+        if known.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.warning("request_not_served", code=known.code, detail=known.detail)
+        return problem_response(known)
+
+    return answer
+
+
+def _itself(_: Request, error: RagError) -> RagError:
+    return error
+
+
+def _of_validation(_: Request, error: RequestValidationError) -> RagError:
+    errors = [{"loc": _place(each["loc"]), "msg": each["msg"]} for each in error.errors()]
+    places = ", ".join(each["loc"] for each in errors[:3])
+    return InvalidRequest(f"The request does not fit the contract: see errors ({places}).", errors)
+
+
+def _place(loc: Sequence[int | str]) -> str:
+    """Give ``files.0.name`` for ``("body", "files", 0, "name")``."""
+    return ".".join(str(part) for part in (loc[1:] if loc[0] == "body" and len(loc) > 1 else loc))
+
+
+def _of_framework(request: Request, error: HTTPException) -> RagError:
+    if error.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
+        return NotFound(f"There is no operation {request.method} {request.url.path}.")
+    return from_problem({"detail": error.detail}, error.status_code)
