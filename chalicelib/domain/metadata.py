@@ -73,7 +73,7 @@ def check_metadata(metadata: Mapping[str, object]) -> None:
     for key, value in metadata.items():
         check_key(key, f"metadata.{key}")
         _check_metadata_value(value, f"metadata.{key}")
-    size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode())
+    size = len(json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":")).encode())
     if size > MAX_FILTERABLE_BYTES:
         largest = max(metadata, key=lambda key: len(json.dumps(metadata[key])))
         raise refusal(
@@ -127,5 +127,7 @@ def _check_metadata_value(value: object, place: str) -> None:
 def _check_text(text: str, place: str, limit: int) -> None:
     if len(text) > limit:
         raise refusal(place, f"has {len(text)} characters; at most {limit} are allowed")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise refusal(place, "holds half of a surrogate pair, which is no character; send well-formed Unicode")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise refusal(place, "holds half of a surrogate pair; send well-formed Unicode") from error

@@ -18,10 +18,11 @@ from chalicelib.observability.spans import span
 from chalicelib.ports.models import EmbedderInfo, Embeddings, Purpose, TokenSpans
 from fargate.adapters.admission import Admission
 from fargate.adapters.embedding_backlog import EmbeddingBacklog, Group, WaitingText, padded_length
+from fargate.adapters.embedding_groups import embed_groups, grouped
 from fargate.adapters.minilm import MINILM, MiniLmTokenizer, model_file, refuse_unusable
 
 _GROUP_TEXTS = 64
-_GROUPS_AT_ONCE = 2  # of one call: one in the model, one ready; more would only make other calls wait
+_GROUP_CHARACTERS = 1_000_000
 _INLINE_CHARACTERS = 4_096  # tokenised in about a millisecond: sooner done than handed to a thread
 _EMPTY_TEXT = (101, 102)
 
@@ -85,18 +86,8 @@ class OpenVinoEmbedder:
         """See `Embedder.embed`; an empty text is an `InvalidRequest`."""
         refuse_unusable(texts)
         with span("embedding.embed", texts=len(texts), purpose=purpose.value):
-            turns = asyncio.Semaphore(_GROUPS_AT_ONCE)
-            groups = [texts[start : start + _GROUP_TEXTS] for start in range(0, len(texts), _GROUP_TEXTS)]
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    parts = [tasks.create_task(self._embed_group(group, purpose, turns)) for group in groups]
-            except ExceptionGroup as failures:
-                raise failures.exceptions[0] from None
-        done = [part.result() for part in parts]
-        return Embeddings(
-            vectors=[vector for vectors, _ in done for vector in vectors],
-            tokens=[count for _, counts in done for count in counts],
-        )
+            groups = grouped(texts, _GROUP_TEXTS, _GROUP_CHARACTERS)
+            return await embed_groups(groups, lambda group: self._embed_group(group, purpose))
 
     def token_spans(self, text: str) -> TokenSpans:
         """See `Embedder.token_spans`."""
@@ -109,15 +100,13 @@ class OpenVinoEmbedder:
             worker.join()
         self._tokenizing.shutdown()
 
-    async def _embed_group(
-        self, texts: Sequence[str], purpose: Purpose, turns: asyncio.Semaphore
-    ) -> tuple[list[bytes], list[int]]:
-        async with turns, self._admission[purpose].room(len(texts)):
+    async def _embed_group(self, texts: Sequence[str], purpose: Purpose) -> Embeddings:
+        async with self._admission[purpose].room(len(texts)):
             ids = await self._ids(texts)
             group = Group(ids)
             self._backlog.put(group.texts, purpose)
             vectors = await asyncio.wrap_future(group.future)
-        return vectors, [len(each) - len(_EMPTY_TEXT) for each in ids]
+        return Embeddings(vectors, tokens=[len(each) - len(_EMPTY_TEXT) for each in ids])
 
     async def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         if sum(map(len, texts)) <= _INLINE_CHARACTERS:

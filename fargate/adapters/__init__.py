@@ -1,0 +1,1 @@
+"""What the services stand on: the heavy adapters of the ports."""

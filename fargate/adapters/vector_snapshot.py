@@ -1,0 +1,99 @@
+"""What a query searches: one state of an index in memory, and how the next state comes from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chalicelib.domain.filters import Filter, to_json
+from fargate.adapters.metadata_masks import Mask
+from fargate.adapters.vector_segment import SEGMENT_ENTRIES, Segment, StoredEntry, merged
+
+K1 = 1.2
+B = 0.75
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """
+    All entries after *revision* writes. A *position* counts through the segments, dead entries included.
+
+    *last_row* and *last_retired* say how far the stored rows and the list of retired ones have been read.
+    """
+
+    segments: tuple[Segment, ...] = ()
+    revision: int = 0
+    last_row: int = 0
+    last_retired: int = 0
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """The position of each segment's first entry, and at the end the number of all."""
+        return np.cumsum([0, *(len(segment.rows) for segment in self.segments)])
+
+    @cached_property
+    def live(self) -> int:
+        """How many entries there are."""
+        return sum(segment.live for segment in self.segments)
+
+    @cached_property
+    def length_norms(self) -> NDArray[np.float32]:
+        """BM25's ``k1 * (1 - b + b * length / mean length)`` by position."""
+        mean = sum(segment.live_length for segment in self.segments) / max(self.live, 1)
+        lengths = np.concatenate([segment.lengths for segment in self.segments])
+        return (K1 * (1 - B + B * lengths / max(mean, 1))).astype(np.float32)
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Estimate the memory held."""
+        return sum(segment.nbytes for segment in self.segments)
+
+    def parts(self) -> Iterator[tuple[slice, Segment]]:
+        """Give each segment with the positions it takes."""
+        for start, segment in zip(self.starts.tolist(), self.segments, strict=False):
+            yield slice(start, start + len(segment.rows)), segment
+
+    def permitted(self, wanted: Filter | None) -> Mask:
+        """Say by position what is alive and passes the filter."""
+        if wanted is None:
+            return np.concatenate([segment.alive for segment in self.segments])
+        signature = json.dumps(to_json(wanted))
+        return np.concatenate([s.alive & s.metadata.mask(wanted, signature) for s in self.segments])
+
+    def entries(self, positions: NDArray[np.int64]) -> list[tuple[Segment, int]]:
+        """Give the segment of each position, and its place there."""
+        owners = np.searchsorted(self.starts, positions, side="right") - 1
+        places = positions - self.starts[owners]
+        return [(self.segments[n], place) for n, place in zip(owners.tolist(), places.tolist(), strict=True)]
+
+    def locate(self, positions: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.uint16]]]:
+        """Give the number of each segment that *positions* fall in, which of them do, and their places there."""
+        owners = np.searchsorted(self.starts, positions, side="right") - 1
+        for number in np.unique(owners).tolist():
+            chosen = np.flatnonzero(owners == number)
+            yield number, chosen, (positions[chosen] - self.starts[number]).astype(np.uint16)
+
+
+def advanced(segments: Iterable[Segment], entries: Sequence[StoredEntry], retired: NDArray[np.int64]) -> list[Segment]:
+    """
+    Give the segments after *entries* came (rows later than all there are) and the sorted rows *retired* went.
+
+    Neighbours are merged while the earlier is at most twice the later and both fit in one; a segment that is half dead
+    is rewritten. So there are few segments, and an entry is copied about log2(`SEGMENT_ENTRIES`) times at most.
+    """
+    kept = [segment for segment in (segment.without(retired) for segment in segments) if segment.live]
+    result = [merged([segment]) if 2 * segment.live < len(segment.rows) else segment for segment in kept]
+    for start in range(0, len(entries), SEGMENT_ENTRIES):
+        result.append(Segment.of(entries[start : start + SEGMENT_ENTRIES]))
+        while len(result) > 1 and _belong_together(*result[-2:]):
+            result[-2:] = [merged(result[-2:])]
+    return result
+
+
+def _belong_together(earlier: Segment, later: Segment) -> bool:
+    return earlier.live <= 2 * later.live and earlier.live + later.live <= SEGMENT_ENTRIES
