@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.fakes.clock import ManualClock
 
 from chalicelib.adapters.sqlite_table import SqliteTable
 from chalicelib.domain.access import Tenant
@@ -19,6 +18,7 @@ from chalicelib.errors import NotFound
 from chalicelib.ports.table import Table
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.runs import Runs
+from tests.fakes.clock import HandClock
 
 ACME = Tenant(TenantId("acme"))
 RIVAL = Tenant(TenantId("rival"))
@@ -29,20 +29,20 @@ PASSAGE = Passage(
     {"team": "hr"}, Reasons(dense_rank=1, dense_score=0.7, matched_terms=("days",)),
 )  # fmt: skip
 RUN = Run(
-    RunId("run_1"), RunKind.QUERY, NOW, "ann", "handbook", RELEASE.release_id, "How many days?", [PASSAGE], {}, {"total": 1.5},
-    "1-00000000-000000000000000000000000", answer="Thirty days. [1]", abstained=False,
+    RunId("run_1"), RunKind.QUERY, NOW, "ann", "handbook", RELEASE.release_id, "How many days?", [PASSAGE], {},
+    {"total": 1.5}, "1-00000000-000000000000000000000000", answer="Thirty days. [1]", abstained=False,
     citations=[Citation(1, PASSAGE.chunk_id, PASSAGE.document_id, "leave.md", 2, ["Leave"], "Thirty days.", 10, 22)],
     claims=[Claim("Thirty days.", Verdict.SUPPORTED, [1])],
 )  # fmt: skip
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW)
+def clock() -> HandClock:
+    return HandClock(NOW)
 
 
 @pytest.fixture
-def table(tmp_path: Path, clock: ManualClock) -> Iterator[Table]:
+def table(tmp_path: Path, clock: HandClock) -> Iterator[Table]:
     table = SqliteTable(tmp_path / "table.sqlite", clock)
     yield table
     table.close()
@@ -103,7 +103,7 @@ def test_of_a_retrieve_run_the_texts_are_not_kept(table: Table) -> None:
     assert runs.get(ACME, RUN.run_id).passages[0].start == 10
 
 
-def test_a_run_is_forgotten_after_its_time(table: Table, clock: ManualClock) -> None:
+def test_a_run_is_forgotten_after_its_time(table: Table, clock: HandClock) -> None:
     """Retention is counted from the answer."""
     runs = Runs(table, retention_days=1)
     runs.add(ACME, RUN)
