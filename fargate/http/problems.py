@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +19,9 @@ from chalicelib.observability.spans import current_trace_id
 
 MEDIA_TYPE = "application/problem+json"
 
+_MAX_ERRORS = 20
+_MAX_CHARACTERS = 200
+
 log = get_logger(__name__)
 
 
@@ -31,7 +34,9 @@ def install(app: FastAPI) -> None:
 
 def problem_response(error: RagError) -> Response:
     """Give the response that says *error*, with ``Retry-After`` where waiting helps."""
-    headers = {"Retry-After": str(math.ceil(error.retry_after_s))} if isinstance(error, RateLimited) else None
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     return JSONResponse(error.problem(current_trace_id()), error.status, headers, media_type=MEDIA_TYPE)
 
 
@@ -50,14 +55,15 @@ def _itself(_: Request, error: RagError) -> RagError:
 
 
 def _of_validation(_: Request, error: RequestValidationError) -> RagError:
-    errors = [{"loc": _place(each["loc"]), "msg": each["msg"]} for each in error.errors()]
-    places = ", ".join(each["loc"] for each in errors[:3])
-    return InvalidRequest(f"The request does not fit the contract: see errors ({places}).", errors)
+    faults = [_fault(each) for each in error.errors()[:_MAX_ERRORS]]
+    first = f"{'.'.join(map(str, faults[0]['loc'])) or 'the request'}: {faults[0]['msg']}"
+    return InvalidRequest(f"The request is not valid. {first}", faults)
 
 
-def _place(loc: Sequence[int | str]) -> str:
-    """Give ``files.0.name`` for ``("body", "files", 0, "name")``."""
-    return ".".join(str(part) for part in (loc[1:] if loc[0] == "body" and len(loc) > 1 else loc))
+def _fault(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Say place and reason as the API edge does: without ``body`` before the place, and never the value."""
+    place = [part[:_MAX_CHARACTERS] if isinstance(part, str) else part for part in detail["loc"]]
+    return {"loc": place[place[:1] == ["body"] :], "msg": detail["msg"].removeprefix("Value error, ")[:_MAX_CHARACTERS]}
 
 
 def _of_framework(request: Request, error: HTTPException) -> RagError:
