@@ -1,0 +1,17 @@
+"""Every resource of the API."""
+
+from __future__ import annotations
+
+from chalicelib.edge.api_keys import api_keys
+from chalicelib.edge.asking import asking
+from chalicelib.edge.components import components
+from chalicelib.edge.documents import documents
+from chalicelib.edge.health import health
+from chalicelib.edge.indexes import indexes
+from chalicelib.edge.jobs import jobs
+from chalicelib.edge.me import me
+from chalicelib.edge.openapi_document import describing
+from chalicelib.edge.runs import runs
+from chalicelib.edge.uploads import uploads
+
+RESOURCES = describing([indexes, documents, uploads, jobs, asking, runs, components, me, api_keys, health])

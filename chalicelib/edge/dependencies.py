@@ -1,0 +1,56 @@
+"""What the views need, handed in by a composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from chalicelib.contracts.health import Dependency
+from chalicelib.contracts.identity import IdentitySigner, IdentityVerifier
+from chalicelib.edge.user_tokens import UserTokens
+from chalicelib.ports.blobs import BlobStore
+from chalicelib.ports.clock import Clock
+from chalicelib.ports.services import Generator, Ingestor, Retriever
+from chalicelib.repositories.chunks import Chunks
+from chalicelib.repositories.credentials import ApiKeys
+from chalicelib.repositories.documents import Documents
+from chalicelib.repositories.idempotency import IdempotencyRecords
+from chalicelib.repositories.indexes import Indexes
+from chalicelib.repositories.jobs import Jobs
+from chalicelib.repositories.runs import Runs
+
+ResultT = TypeVar("ResultT")
+
+
+class Wait(Protocol):
+    """Crosses from a synchronous view to an asynchronous service."""
+
+    def __call__(self, coroutine: Coroutine[Any, Any, ResultT], /) -> ResultT:
+        """Give what *coroutine* comes to, or raise what it raises. Raises `DeadlineExceeded` when it takes too long."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Everything behind the views; *users* is None where nobody issues user tokens."""
+
+    version: str
+    clock: Clock
+    documents: Documents
+    chunks: Chunks
+    indexes: Indexes
+    jobs: Jobs
+    runs: Runs
+    api_keys: ApiKeys
+    idempotency: IdempotencyRecords
+    blobs: BlobStore
+    ingestor: Ingestor
+    retriever: Retriever
+    generator: Generator
+    wait: Wait
+    signer: IdentitySigner
+    verifier: IdentityVerifier
+    users: UserTokens | None
+    readiness: Callable[[], list[Dependency]]
+    allowed_origins: tuple[str, ...] = ()

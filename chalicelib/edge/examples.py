@@ -1,0 +1,283 @@
+"""One example of each request and response, as models, so that none can be wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from pydantic import BaseModel
+
+from chalicelib.contracts.asking import (
+    Answer,
+    CitationView,
+    ClaimView,
+    PassageView,
+    QueryRequest,
+    ReasonsView,
+    RetrieveRequest,
+    RetrieveResponse,
+    RunSummary,
+    RunView,
+    UsageView,
+)
+from chalicelib.contracts.common import ListOf
+from chalicelib.contracts.components import ComponentKind, Components, ComponentView
+from chalicelib.contracts.documents import (
+    ChunkPreview,
+    ChunkPreviewRequest,
+    ChunkView,
+    ContentView,
+    DocumentAccepted,
+    DocumentCreate,
+    DocumentVersionView,
+    DocumentView,
+    JobAccepted,
+    JobView,
+    ProgressView,
+    UploadFile,
+    UploadsAccepted,
+    UploadsCreate,
+    UploadView,
+)
+from chalicelib.contracts.health import Dependency, Health, Readiness
+from chalicelib.contracts.identities import ApiKeyCreate, ApiKeyCreated, ApiKeyView, Me
+from chalicelib.contracts.indexes import ComponentModel, IndexCreate, IndexView, RecipeModel
+from chalicelib.domain.access import PERMISSIONS, Role
+from chalicelib.domain.documents import BlockKind, DocumentStatus
+from chalicelib.domain.indexes import GenerationStatus
+from chalicelib.domain.jobs import JobKind, JobStatus
+from chalicelib.domain.releases import EXTRACTIVE
+from chalicelib.domain.runs import RunKind, Verdict
+
+TRACE_ID = "1-6921f3a0-4bf92f3577b34da6a3ce929d"
+
+_AT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+_DOCUMENT_ID = "doc_0kf9w3m2bq7z4t8x1c6v5n0r2h"
+_JOB_ID = "job_0kf9w3m2bq1d9s7g3k5j8p4y6e"
+_RUN_ID = "run_0kf9w4t6mh2x8b5c1v7z9q3n4r"
+_CHUNK_ID = "chk_0kf9w3m2bq6f2a8h4w1t9k7m5p_00000"
+_RELEASE_ID = "rel_2f8c1d5e9b7a4c3e6f0d1b2a9c8e7d6f5a4b3c2d"
+_QUESTION = "How many days of leave do I have?"
+_TEXT = "Everybody has 30 days of leave a year."
+
+_INDEX = IndexView(
+    name="handbook",
+    description="What every employee should know",
+    recipe=RecipeModel(),
+    generation=1,
+    status=GenerationStatus.LIVE,
+    created_at=_AT,
+    updated_at=_AT,
+)
+_DOCUMENT = DocumentView(
+    document_id=_DOCUMENT_ID,
+    index="handbook",
+    name="leave.md",
+    media_type="text/markdown",
+    status=DocumentStatus.READY,
+    version=1,
+    latest_version=1,
+    size_bytes=48,
+    pages=None,
+    chunks=1,
+    error=None,
+    metadata={"team": "hr", "year": 2026},
+    acl=["all"],
+    external_id="wiki/leave",
+    created_at=_AT,
+    updated_at=_AT,
+)
+_PENDING = _DOCUMENT.model_copy(update={"status": DocumentStatus.PENDING, "version": 0, "chunks": 0})
+_QUEUED = JobView(
+    job_id=_JOB_ID,
+    kind=JobKind.INGEST,
+    status=JobStatus.QUEUED,
+    index="handbook",
+    document_id=_DOCUMENT_ID,
+    progress=ProgressView(done=0, total=0, stage="queued", rate_per_s=None, eta_s=None),
+    error=None,
+    result=None,
+    created_at=_AT,
+    updated_at=_AT,
+)
+_RUNNING = _QUEUED.model_copy(
+    update={
+        "status": JobStatus.RUNNING,
+        "progress": ProgressView(done=128, total=512, stage="embed", rate_per_s=64.0, eta_s=6.0),
+    }
+)
+_CHUNK = ChunkView(
+    chunk_id=_CHUNK_ID,
+    ordinal=0,
+    text=_TEXT,
+    tokens=10,
+    page=None,
+    heading_path=["Leave"],
+    start=9,
+    end=47,
+    kind=BlockKind.TEXT,
+)
+_REASONS = ReasonsView(
+    dense_rank=1,
+    dense_score=0.71,
+    lexical_rank=1,
+    lexical_score=4.2,
+    fused_score=0.86,
+    matched_terms=["day", "leav"],
+)
+_PASSAGE = PassageView(
+    chunk_id=_CHUNK_ID,
+    document_id=_DOCUMENT_ID,
+    external_id="wiki/leave",
+    name="leave.md",
+    version=1,
+    page=None,
+    heading_path=["Leave"],
+    text=_TEXT,
+    start=9,
+    end=47,
+    score=0.86,
+    metadata={"team": "hr", "year": 2026},
+    explain=_REASONS,
+)
+_CITATION = CitationView(
+    marker=1,
+    chunk_id=_CHUNK_ID,
+    document_id=_DOCUMENT_ID,
+    name="leave.md",
+    page=None,
+    heading_path=["Leave"],
+    quote=_TEXT,
+    start=9,
+    end=47,
+)
+_CLAIM = ClaimView(text=_TEXT, verdict=Verdict.SUPPORTED, citations=[1])
+_USAGE = UsageView(input_tokens=0, output_tokens=0, cost_usd_micros=0, unpriced=False)
+_TIMINGS_MS = {"retrieve": 18.2, "generate": 41.7}
+_ANSWER = Answer(
+    run_id=_RUN_ID,
+    answer=f"{_TEXT} [1]",
+    abstained=False,
+    citations=[_CITATION],
+    claims=[_CLAIM],
+    release=_RELEASE_ID,
+    model=EXTRACTIVE,
+    usage=_USAGE,
+    timings_ms=_TIMINGS_MS,
+)
+_RUN_SUMMARY = RunSummary(
+    run_id=_RUN_ID,
+    kind=RunKind.QUERY,
+    index="handbook",
+    question=_QUESTION,
+    answer=_ANSWER.answer,
+    abstained=False,
+    release=_RELEASE_ID,
+    model=EXTRACTIVE,
+    user=None,
+    created_by="key_0kf9w1a5r8e2t7y4q6w9b3n1m0",
+    created_at=_AT,
+)
+_RUN = RunView(
+    **dict(_RUN_SUMMARY),
+    passages=[_PASSAGE],
+    citations=[_CITATION],
+    claims=[_CLAIM],
+    usage=_USAGE,
+    timings_ms=_TIMINGS_MS,
+    request={"question": _QUESTION},
+    trace_id=TRACE_ID,
+    error=None,
+)
+_API_KEY = ApiKeyView(
+    key_id="key_0kf9w1a5r8e2t7y4q6w9b3n1m0",
+    name="intranet search",
+    roles=[Role.READER],
+    groups=["hr"],
+    indexes=["handbook"],
+    created_at=_AT,
+    created_by="key_0kf9w0z9y8x7w6v5t4s3r2q1p0",
+    expires_at=None,
+    revoked_at=None,
+)
+_DEPENDENCIES = [Dependency(name="table", status="ok"), Dependency(name="retrieval", status="ok")]
+_CHUNKER = ComponentModel(name="structure", max_tokens=256, overlap_tokens=32)
+
+_ALL: list[BaseModel] = [
+    IndexCreate(name="handbook", description="What every employee should know"),
+    _INDEX,
+    ListOf[IndexView](items=[_INDEX]),
+    DocumentCreate(
+        index="handbook", name="leave.md", text=f"# Leave\n\n{_TEXT}", external_id="wiki/leave", metadata={"team": "hr"}
+    ),
+    DocumentAccepted(document=_PENDING, job=_QUEUED),
+    _DOCUMENT,
+    ListOf[DocumentView](items=[_DOCUMENT]),
+    JobAccepted(job=_QUEUED.model_copy(update={"kind": JobKind.DELETE})),
+    ListOf[ChunkView](items=[_CHUNK]),
+    ListOf[DocumentVersionView](
+        items=[
+            DocumentVersionView(
+                version=1,
+                size_bytes=48,
+                sha256=None,
+                media_type="text/markdown",
+                name="leave.md",
+                published=True,
+                created_at=_AT,
+            )
+        ]
+    ),
+    ContentView(url="https://storage.example/leave.md?signature=…", expires_at=_AT + timedelta(minutes=5)),
+    ChunkPreviewRequest(chunker=_CHUNKER, text=f"# Leave\n\n{_TEXT}"),
+    ChunkPreview(items=[_CHUNK]),
+    UploadsCreate(index="handbook", files=[UploadFile(name="benefits.pdf", size_bytes=1_048_576)]),
+    UploadsAccepted(
+        job=_QUEUED,
+        uploads=[
+            UploadView(
+                document_id=_DOCUMENT_ID,
+                job_id=_JOB_ID,
+                method="PUT",
+                url="https://storage.example/upload?signature=…",
+                headers={"Content-Type": "application/pdf"},
+                fields={},
+                expires_at=_AT + timedelta(hours=1),
+            )
+        ],
+    ),
+    _RUNNING,
+    ListOf[JobView](items=[_RUNNING]),
+    RetrieveRequest(question=_QUESTION, top_k=5, explain=True),
+    RetrieveResponse(run_id=_RUN_ID, release=_RELEASE_ID, passages=[_PASSAGE], timings_ms={"retrieve": 18.2}),
+    QueryRequest(question=_QUESTION),
+    _ANSWER,
+    ListOf[RunSummary](items=[_RUN_SUMMARY]),
+    _RUN,
+    Components(
+        items=[
+            ComponentView(
+                kind=ComponentKind.CHUNKER,
+                name="structure",
+                description="Cuts along headings, paragraphs, lists and tables, within a budget of tokens",
+                parameters={"type": "object", "properties": {"max_tokens": {"type": "integer", "default": 256}}},
+                default=True,
+            )
+        ]
+    ),
+    Me(
+        tenant="acme",
+        subject="key_0kf9w1a5r8e2t7y4q6w9b3n1m0",
+        roles=[Role.READER],
+        groups=["hr"],
+        indexes=["handbook"],
+        permissions=sorted(PERMISSIONS[Role.READER]),
+    ),
+    ApiKeyCreate(name="intranet search", roles=[Role.READER], groups=["hr"], indexes=["handbook"]),
+    ApiKeyCreated(key=_API_KEY, secret="rgs_key_0kf9w1a5r8e2t7y4q6w9b3n1m0_…"),  # noqa: S106 -- an example
+    _API_KEY,
+    ListOf[ApiKeyView](items=[_API_KEY]),
+    Health(version="0.1.0"),
+    Readiness(status="ok", dependencies=_DEPENDENCIES),
+]
+EXAMPLES: dict[type[BaseModel], BaseModel] = {type(example): example for example in _ALL}
+"""By the model it is an example of."""

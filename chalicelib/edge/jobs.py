@@ -1,0 +1,38 @@
+"""Jobs: long work, and how far it is."""
+
+from __future__ import annotations
+
+from chalicelib.contracts.common import ListOf
+from chalicelib.contracts.documents import JobView
+from chalicelib.contracts.queries import JobsQuery, NoQuery
+from chalicelib.contracts.rendering import job_view
+from chalicelib.domain.access import Permission, Principal, may_use_index
+from chalicelib.domain.identifiers import JobId
+from chalicelib.domain.jobs import Job
+from chalicelib.edge.operations import Call, Resource
+from chalicelib.errors import NotFound
+
+jobs = Resource("jobs", "Long work, and how far it is")
+
+
+@jobs.get("/jobs", permission=Permission.KNOWLEDGE_READ, query=JobsQuery, returns=ListOf[JobView], summary="List jobs")
+def list_jobs(call: Call[JobsQuery]) -> ListOf[JobView]:
+    """Newest first, those on indexes within the caller's reach."""
+    asked = call.input
+    found, cursor = call.edge.jobs.list(
+        call.principal.tenant, status=asked.status, limit=asked.limit, cursor=asked.cursor
+    )
+    return ListOf[JobView](items=[job_view(job) for job in found if _reaches(call.principal, job)], next_cursor=cursor)
+
+
+@jobs.get("/jobs/{job_id}", permission=Permission.KNOWLEDGE_READ, query=NoQuery, returns=JobView, summary="Read a job")
+def get_job(call: Call[NoQuery]) -> JobView:
+    """Its status, progress and result, or the reason why it failed."""
+    job = call.edge.jobs.get(call.principal.tenant, JobId(call.path["job_id"]))
+    if not _reaches(call.principal, job):
+        raise NotFound(f"There is no job {job.job_id}.")
+    return job_view(job)
+
+
+def _reaches(principal: Principal, job: Job) -> bool:
+    return job.index is None or may_use_index(principal, job.index)

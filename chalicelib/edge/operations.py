@@ -1,0 +1,187 @@
+"""
+How an operation of the API is declared: data beside the function that does it.
+
+Every operation names the permission it needs; the only other way is to declare it open to everybody, in so many words.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from chalicelib.contracts.queries import NoQuery
+from chalicelib.domain.access import Permission, Principal
+from chalicelib.edge.dependencies import Edge
+from chalicelib.errors import RagError
+
+InputT = TypeVar("InputT", bound=BaseModel)
+ResultT = TypeVar("ResultT", bound=BaseModel)
+
+
+class Method(StrEnum):
+    """The HTTP methods in use."""
+
+    GET = "GET"
+    POST = "POST"
+    DELETE = "DELETE"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit(Generic[InputT]):
+    """A request by anybody: *input* is its validated body (of a POST) or query; *path* holds well-formed ids."""
+
+    edge: Edge
+    input: InputT
+    path: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Visit[InputT]):
+    """A request by somebody who was authenticated and has the operation's permission."""
+
+    principal: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat(Generic[InputT, ResultT]):
+    """
+    How a request is answered that is sent again under the same `Idempotency-Key`.
+
+    *keep* gives what is remembered of the first answer; *again* makes the answer of it, or raises.
+    """
+
+    keep: Callable[[ResultT], Mapping[str, Any]]
+    again: Callable[[Call[InputT], Mapping[str, Any]], ResultT | Mapping[str, Any]]
+
+
+SAME_ANSWER: Repeat[Any, Any] = Repeat(
+    keep=lambda result: result.model_dump(mode="json"), again=lambda _call, kept: kept
+)
+"""Remember the answer itself; for answers that hold neither a secret nor a document's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation; *permission* None means that it is open to everybody."""
+
+    name: str
+    tag: str
+    method: Method
+    path: str
+    permission: Permission | None
+    input: type[BaseModel]
+    returns: type[BaseModel]
+    status: int
+    summary: str
+    description: str
+    view: Callable[[Any], BaseModel]
+    repeat: Repeat[Any, Any] | None = None
+    raises: Sequence[type[RagError]] = ()
+    events: Sequence[type[BaseModel]] = ()
+
+    @property
+    def takes_body(self) -> bool:
+        """Say whether *input* is the body; otherwise it is the query."""
+        return self.method is Method.POST
+
+    @property
+    def path_parameters(self) -> list[str]:
+        """Give the names between braces in the path."""
+        return re.findall(r"{(\w+)}", self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A group of operations, declared in one module; *title* is its heading in the API's documentation."""
+
+    tag: str
+    title: str
+    operations: list[Operation] = field(default_factory=list)
+
+    def get(
+        self,
+        path: str,
+        *,
+        permission: Permission,
+        query: type[InputT],
+        returns: type[ResultT],
+        summary: str,
+    ) -> Callable[[Callable[[Call[InputT]], ResultT]], Callable[[Call[InputT]], ResultT]]:
+        """Declare an operation that only reads."""
+        return self._declare(Method.GET, path, _checked(permission), query, returns, summary)
+
+    def delete(
+        self, path: str, *, permission: Permission, returns: type[ResultT], summary: str, status: int = 200
+    ) -> Callable[[Callable[[Call[NoQuery]], ResultT]], Callable[[Call[NoQuery]], ResultT]]:
+        """Declare an operation that takes something away; doing it again changes nothing more."""
+        return self._declare(Method.DELETE, path, _checked(permission), NoQuery, returns, summary, status=status)
+
+    def post(
+        self,
+        path: str,
+        *,
+        permission: Permission,
+        body: type[InputT],
+        returns: type[ResultT],
+        summary: str,
+        status: int = 200,
+        repeat: Repeat[InputT, ResultT] | None = None,
+        raises: Sequence[type[RagError]] = (),
+        events: Sequence[type[BaseModel]] = (),
+    ) -> Callable[[Callable[[Call[InputT]], ResultT]], Callable[[Call[InputT]], ResultT]]:
+        """
+        Declare an operation with a body. One that creates says how a *repeat* is answered.
+
+        *raises* are the errors beside those that every such operation may answer; *events* those of a stream.
+        """
+        more: dict[str, Any] = {"status": status, "repeat": repeat, "raises": raises, "events": events}
+        return self._declare(Method.POST, path, _checked(permission), body, returns, summary, **more)
+
+    def open_to_everybody(
+        self, path: str, *, returns: type[ResultT], summary: str
+    ) -> Callable[[Callable[[Visit[NoQuery]], ResultT]], Callable[[Visit[NoQuery]], ResultT]]:
+        """Declare an operation that needs no credential."""
+        return self._declare(Method.GET, path, None, NoQuery, returns, summary)
+
+    def _declare(
+        self,
+        method: Method,
+        path: str,
+        permission: Permission | None,
+        sent: type[BaseModel],
+        returns: type[BaseModel],
+        summary: str,
+        **more: Any,
+    ) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
+        def register(view: Callable[[Any], Any]) -> Callable[[Any], Any]:
+            self.operations.append(
+                Operation(
+                    name=view.__name__,
+                    tag=self.tag,
+                    method=method,
+                    path=path,
+                    permission=permission,
+                    input=sent,
+                    returns=returns,
+                    summary=summary,
+                    description=inspect.cleandoc(view.__doc__ or ""),
+                    view=view,
+                    **{"status": 200, **more},
+                )
+            )
+            return view
+
+        return register
+
+
+def _checked(permission: Permission) -> Permission:
+    """Give *permission*; a declaration without one must fail when its module is imported, not when it is called."""
+    if not isinstance(permission, Permission):
+        raise TypeError(f"an operation needs a Permission, not {permission!r}")
+    return permission

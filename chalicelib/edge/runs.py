@@ -1,0 +1,34 @@
+"""Runs: every question that was asked, with what was found and answered."""
+
+from __future__ import annotations
+
+from chalicelib.contracts.asking import RunSummary, RunView
+from chalicelib.contracts.common import ListOf
+from chalicelib.contracts.queries import NoQuery, PageQuery
+from chalicelib.contracts.rendering import run_summary, run_view
+from chalicelib.domain.access import Permission
+from chalicelib.edge.operations import Call, Resource
+from chalicelib.edge.run_access import visible_run, visible_summaries
+
+runs = Resource("runs", "Every question that was asked, with what was found and answered")
+
+
+@runs.get(
+    "/runs", permission=Permission.RUNS_READ, query=PageQuery, returns=ListOf[RunSummary], summary="List the runs"
+)
+def list_runs(call: Call[PageQuery]) -> ListOf[RunSummary]:
+    """Newest first. An answer that cites what the caller may not read is null."""
+    found, cursor = call.edge.runs.list(call.principal.tenant, limit=call.input.limit, cursor=call.input.cursor)
+    visible = visible_summaries(call.edge, call.principal, found)
+    return ListOf[RunSummary](items=[run_summary(run) for run in visible], next_cursor=cursor)
+
+
+@runs.get("/runs/{run_id}", permission=Permission.ASK, query=NoQuery, returns=RunView, summary="Read a run")
+def get_run(call: Call[NoQuery]) -> RunView:
+    """
+    One of the caller's own, or with the permission `runs:read` any.
+
+    Passages of documents that were deleted since, or that the caller may not read, are left out; where one of them
+    was cited, the answer is null and citations and claims are empty.
+    """
+    return run_view(visible_run(call.edge, call.principal, call.path["run_id"]))
