@@ -49,6 +49,16 @@ def attempt_of(chunk: str) -> AttemptId:
     return AttemptId("att_" + chunk.removeprefix("chk_").rpartition("_")[0])
 
 
+def ingest_job_of(attempt: AttemptId) -> JobId:
+    """Name the job that ingests what *attempt* names, so that the one leads to the other without a lookup."""
+    return JobId("job_" + attempt.removeprefix("att_"))
+
+
+def ingested_by(job_id: JobId) -> AttemptId:
+    """Give back the attempt whose job `ingest_job_of` named."""
+    return AttemptId("att_" + job_id.removeprefix("job_"))
+
+
 def is_id(text: str) -> bool:
     """Say whether *text* has the form of an identifier."""
     return re.fullmatch(ID_PATTERN, text) is not None

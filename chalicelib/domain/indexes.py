@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from chalicelib.domain.identifiers import JobId
+
 
 @dataclass(frozen=True, slots=True)
 class Component:
@@ -58,4 +60,6 @@ class Index:
     created_at: datetime
     updated_at: datetime
     deleting: bool = False
+    job_id: JobId | None = None
+    """The job that removes it, once one does."""
     version: int = 0

@@ -60,4 +60,6 @@ class Job:
     error: Rejection | None = None
     result: Mapping[str, Any] | None = None
     created_by: str = ""
+    recoveries: int = 0
+    """How often its message was lost and sent again."""
     version: int = 0
