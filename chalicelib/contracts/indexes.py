@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StringConstraints
 
 from chalicelib.contracts.common import IndexName, RequestModel, ResponseModel, Timestamp
-from chalicelib.domain.indexes import Component, GenerationStatus
+from chalicelib.domain.indexes import Component, GenerationStatus, Recipe
 
 
 class ComponentModel(RequestModel):
@@ -36,6 +36,10 @@ class RecipeModel(RequestModel):
     )
     embedder: ComponentModel = Field(default_factory=lambda: ComponentModel(name="local/minilm"))
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] = "en"
+
+    def entity(self) -> Recipe:
+        """Give the domain's form of it."""
+        return Recipe(self.parser.entity(), self.chunker.entity(), self.embedder.entity(), self.language)
 
 
 class IndexCreate(RequestModel):

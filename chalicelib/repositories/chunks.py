@@ -7,7 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.documents import Chunk
 from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, chunk_id
-from chalicelib.ports.table import MAX_BATCH_GET, MAX_WRITE_OPERATIONS, Delete, Item, Put, Query, Table, TableName
+from chalicelib.ports.table import (
+    MAX_BATCH_GET,
+    MAX_WRITE_BYTES,
+    MAX_WRITE_OPERATIONS,
+    Delete,
+    Item,
+    Put,
+    Query,
+    Table,
+    TableName,
+)
 from chalicelib.repositories import keys
 from chalicelib.repositories.codec import Codec
 
@@ -23,8 +33,8 @@ class Chunks:
     def put(self, tenant: Tenant, chunks: Sequence[Chunk]) -> None:
         """Store any number of chunks; doing it again changes nothing."""
         items = [Item(keys.chunk(tenant, one.document_id, one.chunk_id), _chunks.dump(one)) for one in chunks]
-        for start in range(0, len(items), MAX_WRITE_OPERATIONS):
-            self._table.write(*map(Put, items[start : start + MAX_WRITE_OPERATIONS]))
+        for batch in _batches(items):
+            self._table.write(*map(Put, batch))
 
     def batch_get(self, tenant: Tenant, wanted: Mapping[ChunkId, DocumentId]) -> dict[ChunkId, Chunk]:
         """Give those chunks that exist, of any number."""
@@ -60,6 +70,22 @@ class Chunks:
         for start in range(0, len(chunk_ids), MAX_WRITE_OPERATIONS):
             batch = chunk_ids[start : start + MAX_WRITE_OPERATIONS]
             self._table.write(*(Delete(keys.chunk(tenant, document_id, one)) for one in batch))
+
+
+def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """Give *items* in writes of at most `MAX_WRITE_OPERATIONS` and surely no more than `MAX_WRITE_BYTES`."""
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        # A character takes at most six bytes of JSON; what stands beside the text is small.
+        item_bytes = 6 * len(str(item.data["text"])) + 4_000
+        if batch and (len(batch) == MAX_WRITE_OPERATIONS or size + item_bytes > MAX_WRITE_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += item_bytes
+    if batch:
+        yield batch
 
 
 def _prefix(attempt: AttemptId) -> str:

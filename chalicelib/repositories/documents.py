@@ -9,7 +9,18 @@ from chalicelib.domain.access import Tenant
 from chalicelib.domain.documents import Document, DocumentStatus, DocumentVersion
 from chalicelib.domain.identifiers import DocumentId
 from chalicelib.errors import ConditionFailed, Conflict, NotFound
-from chalicelib.ports.table import Delete, IndexName, Item, Operation, Page, Put, Query, Table, TableName
+from chalicelib.ports.table import (
+    MAX_WRITE_OPERATIONS,
+    Delete,
+    IndexName,
+    Item,
+    Operation,
+    Page,
+    Put,
+    Query,
+    Table,
+    TableName,
+)
 from chalicelib.repositories import keys
 from chalicelib.repositories.codec import Codec
 
@@ -40,7 +51,7 @@ class Documents:
         """Give the document, deleted or not. Raises `NotFound`."""
         item = self._table.get(keys.document(tenant, document_id))
         if item is None:
-            raise NotFound(f"There is no document {document_id}.")
+            raise missing(document_id)
         return _documents.load(item)
 
     def batch_get(self, tenant: Tenant, document_ids: Sequence[DocumentId]) -> dict[DocumentId, Document]:
@@ -71,6 +82,17 @@ class Documents:
         if first and document.external_id is not None:
             claim = keys.external_id(tenant, document.index, document.external_id)
             operations.append(Put(Item(claim, {"document_id": document.document_id}), if_absent=True))
+        return operations
+
+    def deleting(self, tenant: Tenant, document: Document) -> list[Operation]:
+        """
+        Give the operations that turn the document, as it was read, into *document*, its tombstone.
+
+        They free its external id at once, so that the next submission under it begins a new document.
+        """
+        operations: list[Operation] = [Put(_item(tenant, document), if_version=document.version)]
+        if document.external_id is not None:
+            operations.append(Delete(keys.external_id(tenant, document.index, document.external_id)))
         return operations
 
     def version(self, tenant: Tenant, document_id: DocumentId, number: int) -> DocumentVersion:
@@ -130,18 +152,11 @@ class Documents:
                 return
             cursor = page.cursor
 
-    def forget_external_id(self, tenant: Tenant, document: Document) -> None:
-        """Free the external id of a deleted document, unless another document claimed it since."""
-        if document.external_id is None:
-            return
-        if self.by_external_id(tenant, document.index, document.external_id) == document.document_id:
-            self._table.write(Delete(keys.external_id(tenant, document.index, document.external_id)))
-
     def forget_versions(self, tenant: Tenant, document_id: DocumentId) -> int:
         """Remove the rows of all versions; give how many there were."""
         rows = list(self._rows(tenant, document_id, "version#"))
-        for item in rows:
-            self._table.write(Delete(item.key))
+        for start in range(0, len(rows), MAX_WRITE_OPERATIONS):
+            self._table.write(*(Delete(item.key) for item in rows[start : start + MAX_WRITE_OPERATIONS]))
         return len(rows)
 
     def _page(self, tenant: Tenant, index: str | None, limit: int, cursor: str | None) -> Page:
@@ -159,6 +174,11 @@ class Documents:
             if page.cursor is None:
                 return
             cursor = page.cursor
+
+
+def missing(document_id: DocumentId) -> NotFound:
+    """Give what is raised for a document that does not exist or cannot be reached, the same for both."""
+    return NotFound(f"There is no document {document_id}.")
 
 
 def _item(tenant: Tenant, document: Document) -> Item:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from chalicelib.domain.access import Principal, Tenant, may_use_index
+from chalicelib.domain.identifiers import JobId
 from chalicelib.domain.indexes import Index
 from chalicelib.errors import ConditionFailed, Conflict, NotFound
-from chalicelib.ports.table import Delete, Item, Put, Query, Table
+from chalicelib.ports.table import Delete, Item, Operation, Put, Query, Table
 from chalicelib.repositories import keys
 from chalicelib.repositories.codec import Codec
 
@@ -23,16 +24,20 @@ class Indexes:
 
     def get(self, tenant: Tenant, name: str) -> Index:
         """Give the index. Raises `NotFound`, also while it is being deleted."""
-        item = self._table.get(keys.index(tenant, name))
-        index = _indexes.load(item) if item else None
+        index = self.find(tenant, name)
         if index is None or index.deleting:
-            raise _missing(name)
+            raise missing(name)
         return index
+
+    def find(self, tenant: Tenant, name: str) -> Index | None:
+        """Give the index even while it is being deleted, or None."""
+        item = self._table.get(keys.index(tenant, name))
+        return _indexes.load(item) if item else None
 
     def permitted(self, principal: Principal, name: str) -> Index:
         """Give the index if it is within the principal's reach; raises the same `NotFound` otherwise."""
         if not may_use_index(principal, name):
-            raise _missing(name)
+            raise missing(name)
         return self.get(principal.tenant, name)
 
     def create(self, tenant: Tenant, index: Index) -> Index:
@@ -53,9 +58,13 @@ class Indexes:
             raise Conflict(f"Index {name!r} was changed by somebody else; read it again.") from lost
         return replace(changed, version=current.version + 1)
 
-    def remove(self, tenant: Tenant, name: str) -> None:
-        """Take the row away, so that the name is free again."""
-        self._table.write(Delete(keys.index(tenant, name)))
+    def deleting(self, tenant: Tenant, index: Index, job_id: JobId) -> Operation:
+        """Give the operation that hides the index, as it was read, to be written with the job that removes it."""
+        return Put(_item(tenant, replace(index, deleting=True, job_id=job_id)), if_version=index.version)
+
+    def remove(self, tenant: Tenant, index: Index) -> None:
+        """Take the row away, as it was read, so that the name is free again. Raises `ConditionFailed`."""
+        self._table.write(Delete(keys.index(tenant, index.name), if_version=index.version))
 
     def list(self, tenant: Tenant, *, limit: int, cursor: str | None) -> tuple[list[Index], str | None]:
         """Give at most *limit* indexes by name, and the cursor of the next page."""
@@ -68,5 +77,6 @@ def _item(tenant: Tenant, index: Index) -> Item:
     return Item(keys.index(tenant, index.name), _indexes.dump(index), version=index.version + 1)
 
 
-def _missing(name: str) -> NotFound:
+def missing(name: str) -> NotFound:
+    """Give what is raised for an index that does not exist or cannot be reached, the same for both."""
     return NotFound(f"There is no index {name!r}. GET /v1/indexes lists those you may use.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.identifiers import JobId
-from chalicelib.domain.jobs import Job, JobStatus
+from chalicelib.domain.jobs import ENDED, Job, JobStatus
 from chalicelib.errors import ConditionFailed, Conflict, NotFound
 from chalicelib.ports.table import IndexName, Item, Operation, Put, Query, Table, TableName
 from chalicelib.repositories import keys
@@ -65,8 +66,35 @@ class Jobs:
             if cursor is None or len(listed) >= limit or looked_at >= _LOOKED_AT_A_PAGE:
                 return listed, cursor
 
+    def unfinished(self, before: datetime) -> Iterator[tuple[Tenant, Job]]:
+        """
+        Give the jobs of all tenants that have not ended and were last written before *before*, with their tenants.
+
+        They stand in a secondary index that a job leaves when it ends, so this costs what is unfinished, not what
+        there ever was.
+        """
+        for shard in range(keys.UNFINISHED_SHARDS):
+            cursor: str | None = None
+            while True:
+                query = Query(TableName.JOBS, keys.unfinished_jobs(shard), IndexName.GSI2, last=_moment(before))
+                page = self._table.query(replace(query, cursor=cursor))
+                yield from ((keys.tenant_of(item.key), _jobs.load(item)) for item in page.items)
+                if page.cursor is None:
+                    break
+                cursor = page.cursor
+
 
 def _item(tenant: Tenant, job: Job) -> Item:
+    unfinished = (keys.unfinished_jobs(keys.shard_of(job.job_id)), f"{_moment(job.updated_at)}#{job.job_id}")
     return Item(
-        keys.job(tenant, job.job_id), _jobs.dump(job), version=job.version + 1, gsi1=(keys.jobs_of(tenant), job.job_id)
+        keys.job(tenant, job.job_id),
+        _jobs.dump(job),
+        version=job.version + 1,
+        gsi1=(keys.jobs_of(tenant), job.job_id),
+        gsi2=None if job.status in ENDED else unfinished,
     )
+
+
+def _moment(at: datetime) -> str:
+    # Written out to the microsecond in every case, so that the texts sort as the times do.
+    return at.astimezone(UTC).isoformat(timespec="microseconds")

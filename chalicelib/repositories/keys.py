@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 
 from chalicelib.domain.access import Tenant
-from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId, KeyId, ReleaseId, RunId
+from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId, KeyId, ReleaseId, RunId, TenantId
 from chalicelib.ports.blobs import BlobKey, Bucket
 from chalicelib.ports.table import Key, TableName
 from chalicelib.ports.vectors import VectorIndexName
 
 PLATFORM = "_platform"
+
+UNFINISHED_SHARDS = 8
 
 
 def document(tenant: Tenant, document_id: DocumentId) -> Key:
@@ -58,6 +60,25 @@ def jobs_of(tenant: Tenant) -> str:
     return f"{tenant.tenant_id}#jobs"
 
 
+def unfinished_jobs(shard: int) -> str:
+    """
+    Name one of `UNFINISHED_SHARDS` secondary partitions that hold the jobs of all tenants which have not ended.
+
+    Several, because DynamoDB takes at most 1,000 writes a second to one.
+    """
+    return f"{PLATFORM}#unfinished-jobs#{shard}"
+
+
+def shard_of(job_id: JobId) -> int:
+    """Say in which shard an unfinished job is listed."""
+    return ord(job_id[-1]) % UNFINISHED_SHARDS
+
+
+def tenant_of(key: Key) -> Tenant:
+    """Give the tenant whose row stands at *key*."""
+    return Tenant(TenantId(key.partition.partition("#")[0]))
+
+
 def run(tenant: Tenant, run_id: RunId) -> Key:
     """Name a run's row."""
     return Key(TableName.RUNS, f"{tenant.tenant_id}#{run_id}", "run")
@@ -98,6 +119,12 @@ def raw_blob(tenant: Tenant, document_id: DocumentId, attempt: AttemptId) -> Blo
     return BlobKey(Bucket.RAW, f"{tenant.tenant_id}/{document_id}/{attempt}")
 
 
+def raw_blob_owner(key: BlobKey) -> tuple[Tenant, DocumentId, AttemptId]:
+    """Give back what `raw_blob` made *key* from. Raises `ValueError` for a key that it did not make."""
+    tenant_id, document_id, attempt = key.path.split("/")
+    return Tenant(TenantId(tenant_id)), DocumentId(document_id), AttemptId(attempt)
+
+
 def text_blob(tenant: Tenant, document_id: DocumentId, attempt: AttemptId) -> BlobKey:
     """Name the parsed text and blocks of one version."""
     return BlobKey(Bucket.CHUNKS, f"{tenant.tenant_id}/{document_id}/{attempt}.json")
@@ -111,6 +138,11 @@ def blobs_of(tenant: Tenant, document_id: DocumentId) -> str:
 def vector_index(tenant: Tenant, name: str, generation: int) -> VectorIndexName:
     """Name the physical index; the dots cannot stand in a tenant's id or an index's name, so no two names meet."""
     return VectorIndexName(f"{tenant.tenant_id}.{name}.g{generation}")
+
+
+def vector_indexes(tenant: Tenant, name: str) -> str:
+    """Give the prefix of the physical indexes of every generation."""
+    return f"{tenant.tenant_id}.{name}.g"
 
 
 def _digest(text: str) -> str:

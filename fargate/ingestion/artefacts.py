@@ -1,0 +1,87 @@
+"""
+What is made from documents, and its removal: chunk rows, vectors, parsed texts.
+
+Chunk rows are written before vectors and removed after them. So whatever may be in a vector index can always be found
+from the chunk rows of its document, however often a worker died between two steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from chalicelib.domain.access import Tenant
+from chalicelib.domain.documents import Document, DocumentStatus
+from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, attempt_of
+from chalicelib.errors import NotFound
+from chalicelib.ports.blobs import BlobKey, Bucket
+from chalicelib.ports.vectors import MAX_DELETE
+from chalicelib.repositories import keys
+from fargate.ingestion.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """How much is kept of a document."""
+
+    versions: int
+    chunks: int
+    blobs: int
+
+
+class Artefacts:
+    """Removes what no reader can see any more. Everything here can be done twice, and by two at once."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+
+    def sweep(self, tenant: Tenant, document_id: DocumentId, *, loser: AttemptId | None = None) -> None:
+        """
+        Remove what belongs neither to the published version nor to a newer one, and what *loser* made.
+
+        Raw bytes of old versions stay. Of a deleted document nothing stays.
+        """
+        document = self._stores.documents.get(tenant, document_id)
+        if document.status is DocumentStatus.DELETED:
+            self.erase(tenant, document)
+            return
+        kept = self._kept(tenant, document, loser)
+        doomed = [one for one in self._stores.chunks.ids(tenant, document_id) if attempt_of(one) not in kept]
+        attempts = {attempt_of(one) for one in doomed} | ({loser} - kept if loser else set())
+        self._remove_chunks(tenant, document, doomed)
+        self._stores.blobs.delete([keys.text_blob(tenant, document_id, attempt) for attempt in sorted(attempts)])
+
+    def erase(self, tenant: Tenant, document: Document) -> None:
+        """Remove everything that was made of the document, its bytes included; its row stays as a tombstone."""
+        self._remove_chunks(tenant, document, list(self._stores.chunks.ids(tenant, document.document_id)))
+        self._stores.blobs.delete(self._blobs(tenant, document.document_id))
+        self._stores.documents.forget_versions(tenant, document.document_id)
+
+    def holdings(self, tenant: Tenant, document_id: DocumentId) -> Holdings:
+        """Count what `erase` will remove."""
+        return Holdings(
+            versions=len(self._stores.documents.versions(tenant, document_id)),
+            chunks=sum(1 for _ in self._stores.chunks.ids(tenant, document_id)),
+            blobs=len(self._blobs(tenant, document_id)),
+        )
+
+    def _kept(self, tenant: Tenant, document: Document, loser: AttemptId | None) -> set[AttemptId]:
+        published = document.published
+        after = published.version if published else 0
+        versions = self._stores.documents.versions(tenant, document.document_id)
+        newer = {version.attempt for version in versions if version.number > after and version.attempt != loser}
+        return newer | ({published.attempt} if published else set())
+
+    def _remove_chunks(self, tenant: Tenant, document: Document, chunk_ids: Sequence[ChunkId]) -> None:
+        if not chunk_ids:
+            return
+        for index in self._stores.vectors.indexes(keys.vector_indexes(tenant, document.index)):
+            for start in range(0, len(chunk_ids), MAX_DELETE):
+                with suppress(NotFound):  # the index was dropped meanwhile, with all that was in it
+                    self._stores.vectors.delete(index, chunk_ids[start : start + MAX_DELETE])
+        self._stores.chunks.delete(tenant, document.document_id, chunk_ids)
+
+    def _blobs(self, tenant: Tenant, document_id: DocumentId) -> list[BlobKey]:
+        prefix = keys.blobs_of(tenant, document_id)
+        return [info.key for bucket in (Bucket.CHUNKS, Bucket.RAW) for info in self._stores.blobs.list(bucket, prefix)]

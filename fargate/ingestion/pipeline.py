@@ -1,0 +1,301 @@
+"""
+One version of a document from its bytes to its publication.
+
+    download → parse → text blob → chunk rows → vectors → publish → sweep → job
+
+Every name is made from the version's attempt, so a step that is done again overwrites itself, and a message that comes
+twice does no harm. Readers see the published attempt only, so they see the old version until the one conditional
+write that publishes the new one. Whoever finds at any step that the document was deleted, or that a newer version
+is published, stops and removes what it made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from chalicelib.domain.access import Tenant
+from chalicelib.domain.documents import (
+    Chunk,
+    Document,
+    DocumentStatus,
+    DocumentVersion,
+    ParsedDocument,
+    Published,
+    Rejection,
+)
+from chalicelib.domain.identifiers import DocumentId, ingested_by
+from chalicelib.domain.indexes import Generation
+from chalicelib.domain.jobs import Job
+from chalicelib.domain.metadata import with_platform_keys
+from chalicelib.errors import DocumentRejected
+from chalicelib.observability.spans import span
+from chalicelib.ports.clock import Clock
+from chalicelib.ports.models import Purpose
+from chalicelib.ports.vectors import VectorRecord
+from chalicelib.repositories import keys
+from fargate.ingestion.artefacts import Artefacts
+from fargate.ingestion.cutting import embedded_text, name_chunks
+from fargate.ingestion.deletion import bury
+from fargate.ingestion.retagging import Retagging
+from fargate.ingestion.stores import Stores
+from fargate.ingestion.tools import Tools
+from fargate.ingestion.tracking import Tracker
+
+EMBEDDED_AT_ONCE = 256
+"""Chunks embedded between two looks at whether the document still stands; at most `MAX_PUT`."""
+_COPIED_AT_ONCE = 1 << 20
+
+
+class Overtaken(Exception):
+    """Somebody else came first; *why* is None when it was another delivery of this very version."""
+
+    def __init__(self, why: Rejection | None) -> None:
+        super().__init__(why.detail if why else "published already")
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done: one version, for one generation of its index."""
+
+    tenant: Tenant
+    document: Document
+    version: DocumentVersion
+    generation: Generation
+    tracker: Tracker
+
+
+class Pipeline:
+    """Ingests versions, any number at once. Store calls run in threads, a few together, so the loop stays free."""
+
+    def __init__(self, stores: Stores, tools: Tools, clock: Clock) -> None:
+        self._stores = stores
+        self._tools = tools
+        self._clock = clock
+        self._artefacts = Artefacts(stores)
+        self._retagging = Retagging(stores)
+
+    async def run(self, tenant: Tenant, job: Job) -> None:
+        """
+        Do an ingestion job to its end: published, refused, or overtaken.
+
+        Raises what a store or model raises; the job can then be done again from the start.
+        """
+        try:
+            with span("ingestion.document", job_id=job.job_id):
+                await self._ingest(tenant, job)
+            await asyncio.to_thread(self._finish, tenant, job)
+        except Overtaken as overtaken:
+            await asyncio.to_thread(self._yield, tenant, job, overtaken.why)
+        except DocumentRejected as rejected:
+            await asyncio.to_thread(self.fail, tenant, job, Rejection(rejected.reason, rejected.detail))
+
+    def fail(self, tenant: Tenant, job: Job, why: Rejection) -> None:
+        """End the job as failed, with the reason on the document; a version published before stays published."""
+        document_id, number = _subject(job)
+
+        def failed(document: Document) -> Document:
+            if not _stands(document, number) or document.latest_version != number:
+                return document
+            return replace(document, status=DocumentStatus.FAILED, error=why, updated_at=self._clock.now())
+
+        document = self._stores.documents.update(tenant, document_id, failed)
+        self._artefacts.sweep(tenant, document_id, loser=ingested_by(job.job_id))
+        if document.published is not None:
+            # The newest metadata and access list hold for the older version too.
+            self._retagging.retag(tenant, document_id)
+        self._tracker(tenant, job).fail(why)
+
+    async def _ingest(self, tenant: Tenant, job: Job) -> None:
+        with _scratch_file() as path:
+            work = await asyncio.to_thread(self._fetch, tenant, job, path)
+            if work is None:
+                return
+            with span("ingestion.parse"):
+                parsed = await self._tools.sandbox.parse(
+                    path,
+                    name=work.version.name,
+                    media_type=work.version.media_type,
+                    language=work.generation.recipe.language,
+                )
+        chunks = await asyncio.to_thread(self._cut, work, parsed)
+        await self._index(work, parsed, chunks)
+
+    def _fetch(self, tenant: Tenant, job: Job, path: Path) -> Work | None:
+        """Give the work with its bytes at *path*, or None when they are those that are published already."""
+        work = self._begin(tenant, job)
+        if work.version.sha256 and self._republish(work):
+            return None
+        digest = self._download(work, path)
+        work = replace(work, version=replace(work.version, sha256=digest))
+        return None if self._republish(work) else work
+
+    def _begin(self, tenant: Tenant, job: Job) -> Work:
+        document_id, number = _subject(job)
+        document = self._stores.documents.get(tenant, document_id)
+        index = self._stores.indexes.find(tenant, document.index)
+        if index is None or index.deleting:
+            document = bury(self._stores, tenant, document_id, at=self._clock.now())
+        _check_deleted(document)
+        version = self._stores.documents.version(tenant, document_id, number)
+        document = self._stores.documents.update(tenant, document_id, lambda one: _processing(one, number))
+        assert index is not None, "a document without an index has just been deleted"
+        tracker = self._tracker(tenant, job)
+        tracker.start("parsing")
+        return Work(tenant, document, version, index.generation, tracker)
+
+    def _republish(self, work: Work) -> bool:
+        """Publish the bytes that are published already under the new number, if it is those; say whether it was."""
+        published = work.document.published
+        if published is None or not self._is_same(work, published):
+            return False
+        self._retagging.retag(work.tenant, work.document.document_id)
+        return self._publish(work, replace(published, version=work.version.number), instead_of=published)
+
+    def _is_same(self, work: Work, published: Published) -> bool:
+        if published.sha256 != work.version.sha256 or published.generation != work.generation.number:
+            return False
+        # The name and the declared type decide which parser reads the bytes.
+        before = self._stores.documents.version(work.tenant, work.document.document_id, published.version)
+        return (before.name, before.media_type) == (work.version.name, work.version.media_type)
+
+    def _download(self, work: Work, path: Path) -> str:
+        digest = hashlib.sha256()
+        key = keys.raw_blob(work.tenant, work.document.document_id, work.version.attempt)
+        with self._stores.blobs.open(key) as source, path.open("wb") as target:
+            while piece := source.read(_COPIED_AT_ONCE):
+                digest.update(piece)
+                target.write(piece)
+        return digest.hexdigest()
+
+    def _cut(self, work: Work, parsed: ParsedDocument) -> list[Chunk]:
+        document_id, attempt = work.document.document_id, work.version.attempt
+        with span("ingestion.chunk"):
+            recipe = work.generation.recipe
+            tokens = self._tools.embedder(recipe.embedder).token_spans(parsed.text)
+            spans = self._tools.chunkers.get(recipe.chunker).cut(parsed, tokens)
+            chunks = name_chunks(parsed, spans, document_id, attempt)
+        if not chunks:
+            raise DocumentRejected("empty", f"{work.version.name} holds no text that could be searched.")
+        work.tracker.report("chunking", 0, len(chunks))
+        self._stores.parsed.put(work.tenant, document_id, attempt, parsed)
+        self._stores.chunks.put(work.tenant, chunks)
+        return chunks
+
+    async def _index(self, work: Work, parsed: ParsedDocument, chunks: Sequence[Chunk]) -> None:
+        embedder = self._tools.embedder(work.generation.recipe.embedder)
+        for start in range(0, len(chunks), EMBEDDED_AT_ONCE):
+            batch = chunks[start : start + EMBEDDED_AT_ONCE]
+            texts = [embedded_text(parsed.title, chunk.heading_path, chunk.text) for chunk in batch]
+            with span("ingestion.embed", chunks=len(batch)):
+                embeddings = await embedder.embed(texts, Purpose.DOCUMENT)
+            await asyncio.to_thread(self._put_vectors, work, batch, texts, embeddings.vectors)
+            await asyncio.to_thread(work.tracker.report, "embedding", start + len(batch), len(chunks))
+        await asyncio.to_thread(self._publish, work, _published(work, parsed, len(chunks)))
+
+    def _put_vectors(self, work: Work, chunks: Sequence[Chunk], texts: Sequence[str], vectors: Sequence[bytes]) -> None:
+        document = self._stores.documents.get(work.tenant, work.document.document_id)
+        _check_stands(document, work.version.number)
+        metadata = with_platform_keys(
+            document.metadata, document_id=document.document_id, attempt=work.version.attempt, acl=document.acl
+        )
+        records = [
+            VectorRecord(chunk.chunk_id, vector, text, metadata)
+            for chunk, text, vector in zip(chunks, texts, vectors, strict=True)
+        ]
+        index = keys.vector_index(work.tenant, document.index, work.generation.number)
+        with span("ingestion.index", chunks=len(records)):
+            self._stores.vectors.put(index, records)
+
+    def _publish(self, work: Work, published: Published, *, instead_of: Published | None = None) -> bool:
+        """Let readers see *published*, unless it was to replace *instead_of* and that is not there any more."""
+
+        def visible(document: Document) -> Document:
+            _check_stands(document, work.version.number)
+            if instead_of is not None and document.published != instead_of:
+                return document
+            now = self._clock.now()
+            if document.latest_version != work.version.number:
+                return replace(document, published=published, updated_at=now)
+            return replace(document, published=published, status=DocumentStatus.READY, error=None, updated_at=now)
+
+        document = self._stores.documents.update(work.tenant, work.document.document_id, visible)
+        return document.published == published
+
+    def _finish(self, tenant: Tenant, job: Job) -> None:
+        document_id, number = _subject(job)
+        if number > 1:
+            self._artefacts.sweep(tenant, document_id)
+        published = self._stores.documents.get(tenant, document_id).published
+        chunks = published.chunks if published else 0
+        result = {"document_id": document_id, "version": number, "chunks": chunks}
+        self._tracker(tenant, job).succeed(result, chunks)
+
+    def _yield(self, tenant: Tenant, job: Job, why: Rejection | None) -> None:
+        if why is None:
+            self._finish(tenant, job)
+            return
+        document_id, _ = _subject(job)
+        self._artefacts.sweep(tenant, document_id, loser=ingested_by(job.job_id))
+        self._tracker(tenant, job).cancel(why)
+
+    def _tracker(self, tenant: Tenant, job: Job) -> Tracker:
+        return Tracker(self._stores.jobs, self._clock, tenant, job)
+
+
+@contextmanager
+def _scratch_file() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ragstone-") as folder:
+        yield Path(folder) / "document"
+
+
+def _subject(job: Job) -> tuple[DocumentId, int]:
+    assert job.document_id is not None
+    assert job.document_version is not None
+    return job.document_id, job.document_version
+
+
+def _processing(document: Document, number: int) -> Document:
+    _check_stands(document, number)
+    if document.latest_version != number:
+        return document  # its status speaks of the latest version
+    return replace(document, status=DocumentStatus.PROCESSING, error=None)
+
+
+def _stands(document: Document, number: int) -> bool:
+    """Say whether the version may still be published."""
+    published = document.published.version if document.published else 0
+    return document.status is not DocumentStatus.DELETED and published < number
+
+
+def _check_deleted(document: Document) -> None:
+    if document.status is DocumentStatus.DELETED:
+        raise Overtaken(Rejection("deleted", "The document was deleted before this version was ready."))
+
+
+def _check_stands(document: Document, number: int) -> None:
+    _check_deleted(document)
+    if document.published is not None and document.published.version == number:
+        raise Overtaken(None)
+    if not _stands(document, number):
+        raise Overtaken(Rejection("superseded", "A newer version was ready before this one."))
+
+
+def _published(work: Work, parsed: ParsedDocument, chunks: int) -> Published:
+    assert work.version.sha256 is not None
+    return Published(
+        version=work.version.number,
+        attempt=work.version.attempt,
+        generation=work.generation.number,
+        chunks=chunks,
+        pages=parsed.pages,
+        title=parsed.title,
+        language=work.generation.recipe.language,
+        sha256=work.version.sha256,
+    )

@@ -1,0 +1,64 @@
+"""New metadata and access lists for vectors that are there already; nothing is embedded again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chalicelib.domain.access import Tenant
+from chalicelib.domain.documents import Chunk, Document
+from chalicelib.domain.identifiers import DocumentId
+from chalicelib.domain.metadata import with_platform_keys
+from chalicelib.errors import Conflict
+from chalicelib.ports.vectors import MAX_GET
+from chalicelib.repositories import keys
+from chalicelib.repositories.documents import UPDATE_TRIES
+from fargate.ingestion.stores import Stores
+
+
+class Retagging:
+    """Brings the vectors of a published version in line with what its document's row says."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+
+    def retag(self, tenant: Tenant, document_id: DocumentId) -> None:
+        """
+        Give every published vector the metadata and access list that the document has when this returns.
+
+        Raises `Conflict` if they change faster than they can be written.
+        """
+        document = self._stores.documents.get(tenant, document_id)
+        for _ in range(UPDATE_TRIES):
+            self._retag_as(tenant, document)
+            before, document = document, self._stores.documents.get(tenant, document_id)
+            if (before.metadata, before.acl, before.published) == (document.metadata, document.acl, document.published):
+                return
+        raise Conflict(f"Document {document_id} changed {UPDATE_TRIES} times while its metadata was being written.")
+
+    def _retag_as(self, tenant: Tenant, document: Document) -> None:
+        published = document.published
+        if published is None:
+            return
+        cursor: str | None = None
+        while True:
+            page = self._stores.chunks.page(
+                tenant, document.document_id, published.attempt, limit=MAX_GET, cursor=cursor
+            )
+            chunks, cursor = page
+            self._put(tenant, document, chunks)
+            if cursor is None:
+                return
+
+    def _put(self, tenant: Tenant, document: Document, chunks: Sequence[Chunk]) -> None:
+        assert document.published is not None
+        index = keys.vector_index(tenant, document.index, document.published.generation)
+        metadata = with_platform_keys(
+            document.metadata, document_id=document.document_id, attempt=document.published.attempt, acl=document.acl
+        )
+        records = self._stores.vectors.get(index, [chunk.chunk_id for chunk in chunks])
+        stale = [replace(record, metadata=metadata) for record in records if record.metadata != metadata]
+        if stale:
+            # Should the version be replaced and swept at this moment, the vectors come back; their rows lead to them.
+            self._stores.chunks.put(tenant, chunks)
+            self._stores.vectors.put(index, stale)

@@ -1,0 +1,193 @@
+"""The queue worker of ingestion: several documents at once, each message until it is done or given back."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from chalicelib.domain.access import Tenant
+from chalicelib.domain.documents import Rejection
+from chalicelib.domain.jobs import Job, JobKind
+from chalicelib.errors import Conflict, RagError
+from chalicelib.observability.logs import get_logger
+from chalicelib.observability.spans import start_trace
+from chalicelib.ports.clock import Clock
+from chalicelib.ports.queue import MAX_DELIVERIES, MAX_RECEIVE, Delivery, QueueName
+from fargate.ingestion import messages
+from fargate.ingestion.deletion import Deletion
+from fargate.ingestion.pipeline import Pipeline
+from fargate.ingestion.recovery import Recovery
+from fargate.ingestion.stores import Stores
+from fargate.ingestion.tools import Tools
+from fargate.ingestion.tracking import INTERNAL, Tracker, is_to_be_done
+
+_log = get_logger(__name__)
+_FAILED = Rejection(INTERNAL, "Something failed that is no fault of the document; its operator finds it in the log.")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """
+    How a worker works.
+
+    A message that failed comes back after ``retry_s``, and four times as long after each further failure, give or
+    take a half: with five deliveries, an outage of some six minutes is sat out.
+    """
+
+    concurrency: int = 8
+    lease_s: float = 60
+    poll_s: float = 0.1
+    grace_s: float = 20
+    retry_s: float = 4
+    recover_every_s: float = 300
+    chance: random.Random = field(default_factory=random.Random)
+
+
+class IngestionWorker:
+    """Takes messages, leads each to the pipeline or to deletion, and answers for it to the queue."""
+
+    def __init__(self, stores: Stores, tools: Tools, clock: Clock, options: WorkerOptions | None = None) -> None:
+        self._stores = stores
+        self._clock = clock
+        self._options = options or WorkerOptions()
+        self._pipeline = Pipeline(stores, tools, clock)
+        self._deletion = Deletion(stores, clock)
+        self._recovery = Recovery(stores, self._pipeline, clock)
+        self._in_flight: dict[asyncio.Task[None], Delivery] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """
+        Work until *stop* is set, then finish what is in hand, or give it back after ``grace_s``.
+
+        Whatever fails is logged and tried again; this ends by *stop* or cancellation only.
+        """
+        stopped = asyncio.create_task(_until(stop))
+        aside = [asyncio.create_task(self._keep_leases()), asyncio.create_task(self._keep_recovering())]
+        try:
+            while not stop.is_set():
+                received = await self._take_in()
+                await self._pause(stopped, idle=not received)
+        finally:
+            for task in (stopped, *aside):
+                task.cancel()
+            await self._wind_down()
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Do what one message asks, and answer the queue: acknowledged, or given back for later."""
+        start_trace()
+        try:
+            await self._do(delivery)
+            await asyncio.to_thread(self._stores.queue.ack, QueueName.INGESTION, delivery.receipt)
+        except Exception:  # noqa: BLE001 - the rim: no message, whatever is in it, may end the worker
+            _log.exception("message_failed", message_id=delivery.message_id, attempt=delivery.attempt)
+            await asyncio.to_thread(self._give_back, delivery)
+
+    async def recover(self) -> int:
+        """See `Recovery.recover`."""
+        return await asyncio.to_thread(self._recovery.recover)
+
+    async def _do(self, delivery: Delivery) -> None:
+        tenant, job_id = messages.read(delivery.body)
+        job = await asyncio.to_thread(self._stores.jobs.get, tenant, job_id)
+        if not is_to_be_done(job):
+            return
+        match job.kind:
+            case JobKind.INGEST:
+                await self._pipeline.run(tenant, job)
+            case JobKind.DELETE:
+                await asyncio.to_thread(self._deletion.delete_document, tenant, job)
+            case JobKind.DELETE_INDEX:
+                await asyncio.to_thread(self._deletion.delete_index, tenant, job)
+
+    def _give_back(self, delivery: Delivery) -> None:
+        """Let the message come again later; after the last time say on the job that it failed."""
+        try:
+            if delivery.attempt >= MAX_DELIVERIES:
+                self._record_failure(delivery)
+            self._stores.queue.release(QueueName.INGESTION, delivery.receipt, delay_s=self._delay_s(delivery.attempt))
+        except Exception:  # noqa: BLE001 - the rim: the lease will run out by itself, and `Recovery` finds the job
+            _log.exception("message_not_given_back", message_id=delivery.message_id)
+
+    def _record_failure(self, delivery: Delivery) -> None:
+        with suppress(ValueError):  # a message that names no job
+            tenant, job_id = messages.read(delivery.body)
+            self._fail(tenant, self._stores.jobs.get(tenant, job_id))
+
+    def _fail(self, tenant: Tenant, job: Job) -> None:
+        if job.kind is JobKind.INGEST:
+            self._pipeline.fail(tenant, job, _FAILED)
+        else:
+            Tracker(self._stores.jobs, self._clock, tenant, job).fail(_FAILED)
+
+    def _delay_s(self, attempt: int) -> float:
+        return self._options.retry_s * float(4 ** (attempt - 1)) * self._options.chance.uniform(0.5, 1.5)
+
+    async def _take_in(self) -> int:
+        """Receive as many messages as there is room for, and begin with them; give how many."""
+        room = min(self._options.concurrency - len(self._in_flight), MAX_RECEIVE)
+        deliveries = await self._receive(room) if room > 0 else ()
+        for delivery in deliveries:
+            task = asyncio.create_task(self.handle(delivery))
+            self._in_flight[task] = delivery
+            task.add_done_callback(self._in_flight.pop)
+        return len(deliveries)
+
+    async def _receive(self, limit: int) -> Sequence[Delivery]:
+        queue, lease_s = self._stores.queue, self._options.lease_s
+        try:
+            return await asyncio.to_thread(queue.receive, QueueName.INGESTION, limit=limit, lease_s=lease_s)
+        except RagError:
+            _log.exception("queue_not_read")
+            return ()
+
+    async def _pause(self, stopped: asyncio.Task[None], *, idle: bool) -> None:
+        """Wait until there is room again, or something may have come."""
+        full = len(self._in_flight) >= self._options.concurrency
+        if full:
+            await asyncio.wait([stopped, *self._in_flight], return_when=asyncio.FIRST_COMPLETED)
+        elif idle:
+            await asyncio.wait([stopped], timeout=self._options.poll_s)
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self._options.lease_s / 3)
+            for task, delivery in list(self._in_flight.items()):
+                await self._extend(task, delivery)
+
+    async def _extend(self, task: asyncio.Task[None], delivery: Delivery) -> None:
+        queue, lease_s = self._stores.queue, self._options.lease_s
+        try:
+            await asyncio.to_thread(queue.extend, QueueName.INGESTION, delivery.receipt, lease_s)
+        except Conflict:
+            # Another worker may have it by now. It makes the same names, so nothing is taken away here.
+            if task.cancel():
+                _log.warning("lease_lost", message_id=delivery.message_id)
+        except RagError:
+            _log.exception("lease_not_extended", message_id=delivery.message_id)
+
+    async def _keep_recovering(self) -> None:
+        while True:
+            try:
+                await self.recover()
+            except Exception:  # noqa: BLE001 - the rim: what could not be looked through now is looked through next time
+                _log.exception("recovery_failed")
+            await asyncio.sleep(self._options.recover_every_s)
+
+    async def _wind_down(self) -> None:
+        if not self._in_flight:
+            return
+        _, late = await asyncio.wait(list(self._in_flight), timeout=self._options.grace_s)
+        receipts = [self._in_flight[task].receipt for task in late]
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        for receipt in receipts:
+            with suppress(RagError):  # then its lease runs out
+                await asyncio.to_thread(self._stores.queue.release, QueueName.INGESTION, receipt)
+
+
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()
