@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,11 +33,11 @@ class Draft:
 class Drafts:
     """A folder of drafts, on the disk of the store."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, *, abandoned_after_s: float = _ABANDONED_AFTER_S) -> None:
         self._folder = folder
         self._clock = clock
         folder.mkdir(parents=True, exist_ok=True)
-        self._clear_abandoned()
+        self._clear_abandoned(abandoned_after_s)
 
     @contextmanager
     def write(self, source: BinaryIO, limit: int | None = None) -> Iterator[Draft]:
@@ -64,9 +65,10 @@ class Drafts:
         finally:
             path.unlink(missing_ok=True)
 
-    def _clear_abandoned(self) -> None:
+    def _clear_abandoned(self, age_s: float) -> None:
         """Remove what killed writers left; a living one, perhaps of another process, never takes this long."""
-        before = datetime.now(UTC).timestamp() - _ABANDONED_AFTER_S
+        # The file system's time, which the clock that is handed in need not share.
+        before = time.time() - age_s
         for path in self._folder.iterdir():
             with suppress(FileNotFoundError):
                 if path.lstat().st_ctime < before:

@@ -10,6 +10,7 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from chalicelib.errors import ConditionFailed, InvalidRequest
 from chalicelib.ports.table import (
@@ -79,7 +80,7 @@ def at(query: Query, cursor: str | None) -> Query:
 def changed(query: Query, **fields: object) -> Query:
     """Give *query* with other *fields*."""
     values = {name: getattr(query, name) for name in Query.__slots__} | fields
-    return Query(**values)  # type: ignore[arg-type]
+    return Query(**values)
 
 
 class TableContract:
@@ -99,7 +100,7 @@ class TableContract:
 
     def test_an_item_is_given_back_as_it_was_written(self, table: Table) -> None:
         """Every field of an item survives, numbers as the same int or float."""
-        data = {
+        data: dict[str, JsonValue] = {
             "int": 2**53 + 1,
             "negative": -7,
             "float": 0.1,
@@ -306,10 +307,10 @@ class TableContract:
         table.write(*[Put(Item(key(str(number)), large)) for number in range(count_over - 1)])
 
     @pytest.mark.parametrize("data", [{"n": float("nan")}, {"n": float("inf")}, {"t": "\ud800"}], ids=repr)
-    def test_data_that_is_not_json_is_refused(self, table: Table, data: dict[str, object]) -> None:
+    def test_data_that_is_not_json_is_refused(self, table: Table, data: dict[str, JsonValue]) -> None:
         """What JSON in UTF-8 cannot carry is refused, not changed."""
         with pytest.raises(InvalidRequest):
-            table.write(Put(Item(key("a"), data)))  # type: ignore[arg-type]
+            table.write(Put(Item(key("a"), data)))
 
     @pytest.mark.parametrize(
         "bad",
