@@ -1,0 +1,1 @@
+"""The typed client of the public API: what the command line, the console and the tests use."""
