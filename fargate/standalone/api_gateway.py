@@ -8,8 +8,7 @@ to the generation service.
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
@@ -35,15 +34,10 @@ THREADS = 32
 class ApiGateway:
     """An ASGI app for everything below the stage."""
 
-    def __init__(self, make_app: Callable[[], Chalice], streaming: ASGIApp) -> None:
-        """
-        Serve what *make_app* makes; *streaming* is the generation service.
-
-        Every thread gets an app of its own, because a Chalice app holds the request it is answering.
-        """
-        self._make_app = make_app
+    def __init__(self, app: Chalice, streaming: ASGIApp) -> None:
+        """Serve *app*, whose views must be safe from any thread; *streaming* is the generation service."""
+        self._gateway = _Gateway(app, Config())
         self._streaming = streaming
-        self._of_thread = threading.local()
         self._threads = ThreadPoolExecutor(THREADS, "api-gateway")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,8 +51,7 @@ class ApiGateway:
 
     def identity(self, headers: Mapping[str, str]) -> str:
         """Give the identity token that the authorizer makes of *headers*. Raises `Unauthenticated`."""
-        gateway = self._gateway()
-        event = gateway.event("POST", STREAM, headers)
+        event = self._gateway.event("POST", STREAM, headers)
         return str(event["requestContext"]["authorizer"]["identity"])
 
     def close(self) -> None:
@@ -80,7 +73,7 @@ class ApiGateway:
 
     def _answer(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> Response:
         try:
-            answer = self._gateway().handle_request(method, target, headers, body)
+            answer = self._gateway.handle_request(method, target, headers, body)
         except LocalGatewayException as error:
             return _problem(_as_on_aws(error, method, target))
         if answer["statusCode"] == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -100,12 +93,6 @@ class ApiGateway:
         headers[HEADER] = token
         target = {**scope, "path": STREAM_TARGET, "raw_path": STREAM_TARGET.encode(), "headers": headers.raw}
         await self._streaming(target, receive, send)
-
-    def _gateway(self) -> _Gateway:
-        gateway: _Gateway | None = getattr(self._of_thread, "gateway", None)
-        if gateway is None:
-            gateway = self._of_thread.gateway = _Gateway(self._make_app(), Config())
-        return gateway
 
 
 class _Gateway(LocalGateway):

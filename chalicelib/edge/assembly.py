@@ -1,0 +1,120 @@
+"""The edge on its composition root: what `app/app.py` serves in the Lambda, and the local platform in its process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+from chalicelib.bootstrap import Core, core, published_keys, remote_services
+from chalicelib.contracts.health import Dependency
+from chalicelib.domain.access import Tenant
+from chalicelib.domain.identifiers import KeyId, TenantId
+from chalicelib.edge.dependencies import Edge, ResultT, Wait
+from chalicelib.edge.user_tokens import UserTokens
+from chalicelib.errors import ConfigurationError, RagError
+from chalicelib.observability import logs
+from chalicelib.ports.blobs import Bucket
+from chalicelib.ports.queue import QueueName
+from chalicelib.ports.services import Generator, Ingestor, Retriever
+from chalicelib.repositories import keys
+from chalicelib.repositories.chunks import Chunks
+from chalicelib.repositories.credentials import ApiKeys
+from chalicelib.repositories.documents import Documents
+from chalicelib.repositories.idempotency import IdempotencyRecords
+from chalicelib.repositories.indexes import Indexes
+from chalicelib.repositories.jobs import Jobs
+from chalicelib.repositories.runs import Runs
+from chalicelib.settings import Settings
+
+ServiceT = TypeVar("ServiceT")
+
+
+def assemble(  # the three services are what differs between the places an edge runs in
+    base: Core, *, ingestor: Ingestor, retriever: Retriever, generator: Generator, wait: Wait, users: UserTokens | None
+) -> Edge:
+    """Put the edge together."""
+    table = base.table
+    return Edge(
+        version=base.version,
+        clock=base.clock,
+        documents=Documents(table),
+        chunks=Chunks(table),
+        indexes=Indexes(table),
+        jobs=Jobs(table),
+        runs=Runs(table, base.settings.run_retention_days),
+        api_keys=ApiKeys(table),
+        idempotency=IdempotencyRecords(table),
+        blobs=base.blobs,
+        ingestor=ingestor,
+        retriever=retriever,
+        generator=generator,
+        wait=wait,
+        signer=base.signer,
+        verifier=base.verifier,
+        users=users,
+        readiness=lambda: readiness(base),
+        allowed_origins=base.settings.allowed_origins,
+    )
+
+
+def edge_from_environment() -> Edge:
+    """
+    Put the edge together for a process of its own, whose services are all behind URLs.
+
+    Raises `ConfigurationError` naming the first URL that is missing. What is opened stays open for the process's life.
+    """
+    settings = Settings.from_env(os.environ)
+    logs.configure(settings.log_level)
+    opened = ExitStack()
+    base = opened.enter_context(core(settings))
+    services = opened.enter_context(remote_services(base))
+    return assemble(
+        base,
+        ingestor=_given(services.ingestor, "RAGSTONE_INGESTION_URL"),
+        retriever=_given(services.retriever, "RAGSTONE_RETRIEVAL_URL"),
+        generator=_given(services.generator, "RAGSTONE_GENERATION_URL"),
+        wait=_wait_here,
+        users=user_tokens(base),
+    )
+
+
+def user_tokens(base: Core) -> UserTokens | None:
+    """Give the reader of user tokens, if an issuer is set. Raises `ConfigurationError` where it is set by half."""
+    settings, source = base.settings, published_keys(base.settings)
+    if (source is None) != (settings.jwt_issuer is None):
+        half = "RAGSTONE_JWKS_URL" if source is None else "RAGSTONE_JWT_ISSUER"
+        raise ConfigurationError(half, "an issuer of user tokens needs both RAGSTONE_JWT_ISSUER and RAGSTONE_JWKS_URL")
+    if source is None or settings.jwt_issuer is None:
+        return None
+    return UserTokens(source, base.clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+
+
+def readiness(base: Core) -> list[Dependency]:
+    """Ask every store something small."""
+    nobody = Tenant(TenantId("readiness"))
+    return [
+        _asked("table", lambda: base.table.get(keys.api_key(KeyId("readiness")))),
+        _asked("queue", lambda: base.queue.depth(QueueName.INGESTION)),
+        _asked("blobs", lambda: next(base.blobs.list(Bucket.RAW, f"{nobody.tenant_id}/"), None)),
+    ]
+
+
+def _given(service: ServiceT | None, variable: str) -> ServiceT:
+    if service is None:
+        raise ConfigurationError(variable, "must be set where the edge runs by itself")
+    return service
+
+
+def _asked(name: str, ask: Callable[[], object]) -> Dependency:
+    try:
+        ask()
+    except RagError as error:
+        return Dependency(name=name, status="failing", detail=error.detail)
+    return Dependency(name=name, status="ok")
+
+
+def _wait_here(coroutine: Coroutine[Any, Any, ResultT], /) -> ResultT:
+    return asyncio.run(coroutine)

@@ -1,0 +1,157 @@
+"""The composition root of the services: each is built when it is first asked for, and closed in the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from functools import cached_property
+
+from fastapi import FastAPI
+
+from chalicelib.bootstrap import Core, RemoteServices, remote_services
+from chalicelib.observability.metrics import Metrics
+from chalicelib.ports.models import Embedder
+from chalicelib.ports.services import Generator, Ingestor, Retriever
+from chalicelib.ports.vectors import VectorIndex
+from chalicelib.repositories.chunks import Chunks
+from chalicelib.repositories.documents import Documents
+from chalicelib.repositories.effective_release import EffectiveRelease
+from chalicelib.repositories.indexes import Indexes
+from chalicelib.repositories.releases import Releases
+from chalicelib.repositories.runs import Runs
+from fargate.adapters.http_embedder import HttpEmbedder
+from fargate.adapters.openvino_models import EmbedderOptions, OpenVinoEmbedder
+from fargate.adapters.sqlite_vectors import SqliteVectors
+from fargate.embedding import routes as embedding_routes
+from fargate.generation import routes as generation_routes
+from fargate.generation.service import GenerationService
+from fargate.http.app import service_app
+from fargate.http.identity import authenticate
+from fargate.ingestion import routes as ingestion_routes
+from fargate.ingestion.chunkers import registry as chunkers
+from fargate.ingestion.parsers import registry as parsers
+from fargate.ingestion.sandbox import Sandbox, SandboxLimits
+from fargate.ingestion.service import IngestionService
+from fargate.ingestion.stores import Stores
+from fargate.ingestion.tools import Tools
+from fargate.ingestion.worker import IngestionWorker, WorkerOptions
+from fargate.retrieval import routes as retrieval_routes
+from fargate.retrieval.service import RetrievalService
+
+MEBIBYTE = 1024 * 1024
+SERVICES = ("ingestion", "embedding", "retrieval", "generation")
+
+
+@contextmanager
+def services(core: Core) -> Iterator[Services]:
+    """Give the services of this process; what they opened is closed in the end, last opened first."""
+    with ExitStack() as opened:
+        yield Services(core, opened.enter_context(remote_services(core)), opened)
+
+
+class Services:
+    """A service is in this process unless its URL is set; nothing above here knows which it has."""
+
+    def __init__(self, core: Core, remote: RemoteServices, opened: ExitStack) -> None:
+        self.core = core
+        self._remote = remote
+        self._opened = opened
+        self._metrics = Metrics("Ragstone", sys.stdout if core.settings.metrics else None)
+
+    @cached_property
+    def ingestor(self) -> Ingestor:
+        """Takes documents in and out."""
+        return self._remote.ingestor or self.ingestion
+
+    @cached_property
+    def retriever(self) -> Retriever:
+        """Finds passages."""
+        return self._remote.retriever or RetrievalService(
+            documents=Documents(self.core.table),
+            chunks=Chunks(self.core.table),
+            runs=self._runs,
+            releases=self._releases,
+            vectors=self.vectors,
+            embedders=self.embedders,
+            clock=self.core.clock,
+        )
+
+    @cached_property
+    def generator(self) -> Generator:
+        """Answers questions."""
+        return self._remote.generator or GenerationService(
+            retriever=self.retriever,
+            releases=self._releases,
+            runs=self._runs,
+            embedders=self.embedders,
+            clock=self.core.clock,
+        )
+
+    @cached_property
+    def ingestion(self) -> IngestionService:
+        """The ingestion service itself, which is also told of uploads."""
+        return IngestionService(stores=self._stores, tools=self._tools, clock=self.core.clock)
+
+    @cached_property
+    def worker(self) -> IngestionWorker:
+        """The queue worker of ingestion."""
+        options = WorkerOptions(concurrency=self.core.settings.ingestion_concurrency)
+        return IngestionWorker(self._stores, self._tools, self.core.clock, options)
+
+    @cached_property
+    def embedders(self) -> Mapping[str, Embedder]:
+        """The embedding models by name."""
+        settings = self.core.settings
+        embedder: HttpEmbedder | OpenVinoEmbedder
+        if settings.embedding_url:
+            embedder = HttpEmbedder(settings.embedding_url, self.core.service_token)
+        else:
+            options = EmbedderOptions(streams=settings.embedding_streams, threads=settings.embedding_threads)
+            embedder = OpenVinoEmbedder(options)
+        self._opened.enter_context(closing(embedder))
+        return {embedder.info.name: embedder}
+
+    @cached_property
+    def vectors(self) -> VectorIndex:
+        """The search store."""
+        settings = self.core.settings
+        store = SqliteVectors(settings.data_dir.resolve() / "vectors", memory_bytes=settings.vector_cache_mb * MEBIBYTE)
+        return self._opened.enter_context(closing(store))
+
+    def app(self, name: str) -> FastAPI:
+        """Give the HTTP app of the service *name*, one of `SERVICES`."""
+        identity = authenticate(self.core.verifier)
+        routers = {
+            "ingestion": lambda: ingestion_routes.router(self.ingestion, identity),
+            "embedding": lambda: embedding_routes.router(self.embedders, identity),
+            "retrieval": lambda: retrieval_routes.router(self.retriever, identity),
+            "generation": lambda: generation_routes.router(self.generator, identity),
+        }
+        return service_app(
+            name, [routers[name]()], authenticate=identity, version=self.core.version, metrics=self._metrics
+        )
+
+    @cached_property
+    def _releases(self) -> EffectiveRelease:
+        return EffectiveRelease(Releases(self.core.table), Indexes(self.core.table), self.core.clock)
+
+    @cached_property
+    def _runs(self) -> Runs:
+        return Runs(self.core.table, self.core.settings.run_retention_days)
+
+    @cached_property
+    def _stores(self) -> Stores:
+        core = self.core
+        return Stores.over(table=core.table, blobs=core.blobs, queue=core.queue, vectors=self.vectors)
+
+    @cached_property
+    def _tools(self) -> Tools:
+        settings = self.core.settings
+        limits = SandboxLimits(
+            wall_s=settings.parser_timeout_s,
+            cpu_s=settings.parser_timeout_s,
+            memory_bytes=settings.parser_memory_mb * MEBIBYTE,
+        )
+        sandbox = self._opened.enter_context(closing(Sandbox(limits, settings.parser_processes)))
+        return Tools(sandbox=sandbox, parsers=parsers, chunkers=chunkers, embedders=self.embedders)

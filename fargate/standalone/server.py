@@ -1,0 +1,104 @@
+"""Serving: the whole platform in one process (`ragstone up`), or one service by itself (`python -m fargate`)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from chalicelib.edge.dependencies import Wait
+from chalicelib.errors import ConfigurationError, DeadlineExceeded
+from chalicelib.settings import Settings
+from fargate.bootstrap import Services
+
+GRACE_S = 10
+DEADLINE_S = 60.0
+BACKLOG = 1_024
+
+ResultT = TypeVar("ResultT")
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Take the port. Raises `ConfigurationError` when somebody else has it."""
+    listening = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        detail = f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); choose another port"
+        raise ConfigurationError("RAGSTONE_PORT", detail) from error
+    listening.listen(BACKLOG)
+    return listening
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
+    """
+    Serve *app* on *listening* until the task given here ends, which a signal lets it do.
+
+    Requests under way get `GRACE_S` to finish.
+    """
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE_S,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve([listening]))
+    try:
+        while not (server.started or task.done()):
+            await asyncio.sleep(0.01)
+        yield task
+    finally:
+        server.should_exit = True
+        await task
+
+
+@asynccontextmanager
+async def working(services: Services) -> AsyncIterator[None]:
+    """Run the ingestion worker beside, and let it finish or give back what it has in hand."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(services.worker.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def serve_service(services: Services, name: str) -> None:
+    """Serve one service, and its worker if it has one, until a signal comes."""
+    listening = listen(services.core.settings)
+    app = services.app(name)
+    async with serving(app, listening) as served:
+        if name != "ingestion":
+            await served
+            return
+        async with working(services):
+            await served
+
+
+def crossing(loop: asyncio.AbstractEventLoop) -> Wait:
+    """Give what lets a thread wait for a service that lives on *loop*."""
+
+    def wait(coroutine: Coroutine[Any, Any, ResultT], /) -> ResultT:
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        try:
+            return future.result(DEADLINE_S)
+        except FutureTimeoutError:
+            future.cancel()
+            raise DeadlineExceeded(f"This took over {DEADLINE_S:g} s; try again, or ask for less.") from None
+
+    return wait
+
+
