@@ -1,7 +1,7 @@
 """
-Measure the local vector store on synthetic data: `python bench/vectors.py --entries 20000`.
+Measure the local vector store on synthetic data: `python -m bench.vectors --entries 20000`.
 
-Texts are drawn from a Zipf-distributed vocabulary, vectors are random directions, ten entries share a document and its
+Texts are drawn by word frequency, vectors are random directions, ten entries share a document and its
 metadata, and every question is asked by a reader of two of eight groups. Prints the seed and the versions.
 """
 
@@ -26,6 +26,8 @@ from fargate.adapters.sqlite_vectors import SqliteVectors
 INDEX = VectorIndexName("bench")
 WORDS = 120
 VOCABULARY = 60_000
+FREQUENCIES = np.cumsum(1 / (np.arange(VOCABULARY) + 30))
+FREQUENCIES /= FREQUENCIES[-1]
 READER = readable_by(["group-1", "group-2"])
 
 
@@ -98,8 +100,8 @@ def question(rng: np.random.Generator, dimension: int) -> VectorQuery:
 
 
 def text(rng: np.random.Generator, words: int) -> str:
-    """Give words drawn by Zipf's law."""
-    return " ".join(f"w{number % VOCABULARY}" for number in rng.zipf(1.2, words).tolist())
+    """Give words as frequent as those of a text without its stop words (Zipf-Mandelbrot: 1 / (rank + 30))."""
+    return " ".join(f"w{rank}" for rank in np.searchsorted(FREQUENCIES, rng.random(words)).tolist())
 
 
 def report(name: str, store: SqliteVectors, queries: list[VectorQuery], put: list[VectorRecord] | None = None) -> None:

@@ -50,10 +50,12 @@ def check_delete(keys: Sequence[str]) -> None:
     _check_keys(keys, MAX_DELETE)
 
 
-def check_limit(limit: int) -> None:
-    """Refuse a page of a size outside 1 to `MAX_LIST`."""
+def check_page(limit: int, cursor: str | None) -> None:
+    """Refuse a page of a size outside 1 to `MAX_LIST`, and a cursor that no page gave."""
     if not 1 <= limit <= MAX_LIST:
         raise InvalidRequest(f"limit {limit} is outside 1 to {MAX_LIST}")
+    if cursor is not None:
+        _check_unicode(cursor, "the cursor")
 
 
 def check_query(query: VectorQuery, dimension: int) -> None:

@@ -18,7 +18,7 @@ from fargate.adapters.sqlite_files import connect, transaction, translated_error
 from fargate.adapters.vector_segment import SEGMENT_ENTRIES, Segment, StoredEntry
 from fargate.adapters.vector_snapshot import Snapshot, advanced
 
-MAX_RETIRED = 100_000
+MAX_RETIRED = 10_000
 """How many retired rows are listed; who has not read the list for longer reads the whole index anew."""
 
 # Every write raises the revision. A replaced entry gets a new row; the old one is listed as retired, so that other

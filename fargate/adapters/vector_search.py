@@ -144,7 +144,7 @@ def _matched_words(snapshot: Snapshot, positions: Positions, occurrences: Sequen
         for term, by_segment in occurrences:
             holding, _ = by_segment[number]
             if len(holding):
-                at = np.searchsorted(holding, places).clip(max=len(holding) - 1)
+                at = np.minimum(np.searchsorted(holding, places), len(holding) - 1)
                 for position in chosen[holding[at] == places].tolist():
                     result[position].append(term.word)
     return result

@@ -53,7 +53,7 @@ class Postings:
         """Give the places and counts of each term; both empty where nothing holds it."""
         if not len(self.terms):
             return [(self.places, self.counts)] * len(terms)
-        at = np.searchsorted(self.terms, terms).clip(max=len(self.terms) - 1)
+        at = np.minimum(np.searchsorted(self.terms, terms), len(self.terms) - 1)
         known = self.terms[at] == terms
         starts, ends = self.offsets[at], self.offsets[at + known]
         return [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -29,4 +31,4 @@ RAW_FILTERS: st.SearchStrategy[dict[str, JsonValue]] = st.recursive(
         st.sampled_from(["$and", "$or"]), st.lists(inner, min_size=1, max_size=3), min_size=1, max_size=2
     ),
     max_leaves=5,
-).map(dict)
+).map(lambda raw: cast("dict[str, JsonValue]", raw))

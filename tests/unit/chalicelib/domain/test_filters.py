@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -191,7 +192,7 @@ def _satisfies(name: str, operand: Any, key: str, metadata: Metadata) -> bool:
     value: Any = metadata.get(key)
     tagged = [_tagged(element) for element in (value if isinstance(value, list) else [value])] if there else []
     number = there and _tagged(value)[0] == "number"
-    return {
+    tests: dict[str, Callable[[], bool]] = {
         "$eq": lambda: _tagged(operand) in tagged,
         "$ne": lambda: _tagged(operand) not in tagged,
         "$in": lambda: any(_tagged(one) in tagged for one in operand),
@@ -202,7 +203,8 @@ def _satisfies(name: str, operand: Any, key: str, metadata: Metadata) -> bool:
         "$lte": lambda: number and value <= operand,
         "$exists": lambda: there == operand,
         "$startsWith": lambda: any(kind == "str" and text.startswith(operand) for kind, text in tagged),
-    }[name]()
+    }
+    return tests[name]()
 
 
 def _tagged(value: Any) -> tuple[str, Any]:

@@ -1,0 +1,52 @@
+"""The vector contract, over every adapter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chalicelib.ports.vectors import VectorIndex, VectorQuery
+from fargate.adapters.sqlite_vectors import SqliteVectors
+from tests.contract.vectors_contract import INDEX, SPEC, VectorsContract, keys, pack, record
+
+_OTHER_PROCESS = """
+import struct, sys
+from pathlib import Path
+from chalicelib.ports.vectors import VectorIndexName, VectorRecord
+from fargate.adapters.sqlite_vectors import SqliteVectors
+
+store, index = SqliteVectors(Path(sys.argv[1])), VectorIndexName(sys.argv[2])
+store.put(index, [VectorRecord("theirs", struct.pack("<3f", 1, 0, 0), "leave")])
+store.delete(index, ["ours"])
+"""
+
+
+class TestSqliteVectors(VectorsContract):
+    """SQLite and NumPy."""
+
+    @pytest.fixture
+    def vectors(self, tmp_path: Path) -> Iterator[VectorIndex]:
+        """Give an empty store in a new folder."""
+        store = SqliteVectors(tmp_path / "vectors")
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def elsewhere(self, vectors: VectorIndex, tmp_path: Path) -> Iterator[VectorIndex]:
+        """Open the same folder again, sharing nothing but the files."""
+        store = SqliteVectors(tmp_path / "vectors")
+        yield store
+        store.close()
+
+    def test_a_real_other_process_is_seen(self, vectors: VectorIndex, tmp_path: Path) -> None:
+        """What it put and deleted shows in the next query here."""
+        vectors.create(INDEX, SPEC)
+        vectors.put(INDEX, [record("ours")])
+        assert keys(vectors.query(INDEX, VectorQuery(10, pack(1, 0, 0)))) == {"ours"}
+        command = [sys.executable, "-c", _OTHER_PROCESS, str(tmp_path / "vectors"), INDEX.name]
+        subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
+        assert keys(vectors.query(INDEX, VectorQuery(10, pack(1, 0, 0), "leave"))) == {"theirs"}
