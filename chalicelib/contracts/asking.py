@@ -100,12 +100,6 @@ class PassageView(ResponseModel):
     metadata: Metadata
     explain: ReasonsView | None = None
 
-    @classmethod
-    def of(cls, passage: Passage, *, explain: bool) -> PassageView:
-        """Give the wire's form of *passage*, with its reasons if *explain*."""
-        view = cls.model_validate(passage)
-        return view.model_copy(update={"explain": ReasonsView.model_validate(passage.reasons)}) if explain else view
-
     def entity(self) -> Passage:
         """Give the domain's form of it."""
         fields = dict(self) | {

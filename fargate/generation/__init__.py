@@ -1,0 +1,1 @@
+"""Generation: passages become an answer with checked citations, or an abstention."""

@@ -1,0 +1,115 @@
+"""One question on its way to an answer: what is known so far, and the run it leaves behind however it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from chalicelib.contracts.asking import Answer, CitationView, ClaimView, QueryRequest, UsageView
+from chalicelib.domain.access import Principal
+from chalicelib.domain.identifiers import RunId
+from chalicelib.domain.releases import Release
+from chalicelib.domain.runs import Claim, Passage, Run, RunKind
+from chalicelib.errors import BadUpstream
+from chalicelib.observability.stages import Stages
+from fargate.generation.drafts import Draft
+
+# A run is one row of at most 400 KB; the question, the answer and its citations need the rest.
+MAX_PASSAGE_BYTES = 200_000
+MAX_CONVERSATION_BYTES = 64_000
+
+
+@dataclass(slots=True)
+class Answering:
+    """What is known of one question; the draft is None until the model is through, *said* is what it gave till then."""
+
+    run_id: RunId
+    principal: Principal
+    request: QueryRequest
+    release: Release
+    created_at: datetime
+    trace_id: str
+    stages: Stages
+    passages: Sequence[Passage] = ()
+    said: list[str] = field(default_factory=list)
+    draft: Draft | None = None
+    claims: Sequence[Claim] = ()
+
+    def written(self) -> Draft:
+        """Give the draft. Raises `BadUpstream` where the model ended without one."""
+        if self.draft is None:
+            raise BadUpstream(f"The model {self.release.config.answer.model!r} ended without an answer; ask again.")
+        return self.draft
+
+    def answer(self) -> Answer:
+        """Give the finished answer."""
+        draft = self.written()
+        return Answer(
+            run_id=self.run_id,
+            answer=draft.text,
+            abstained=draft.abstained,
+            citations=[CitationView.model_validate(citation) for citation in draft.citations],
+            claims=[ClaimView.model_validate(claim) for claim in self.claims],
+            release=self.release.release_id,
+            model=self.release.config.answer.model,
+            usage=UsageView.model_validate(draft.usage),
+            timings_ms=self.stages.timings_ms(),
+        )
+
+    def run(self, error: str | None = None) -> Run:
+        """Give the run: the whole answer, or with *error* what of it there was."""
+        run = Run(
+            run_id=self.run_id,
+            kind=RunKind.QUERY,
+            created_at=self.created_at,
+            created_by=self.principal.subject,
+            index=self.release.config.index,
+            release_id=self.release.release_id,
+            question=self.request.question,
+            passages=_kept(self.passages),
+            request=_recorded(self.request),
+            timings_ms=self.stages.timings_ms(),
+            trace_id=self.trace_id,
+            user=self.request.user,
+            answer="".join(self.said) or None,
+            model=self.release.config.answer.model,
+            error=error,
+        )
+        draft = self.draft
+        if draft is None:
+            return run
+        return replace(
+            run,
+            answer=draft.text,
+            abstained=draft.abstained,
+            citations=draft.citations,
+            claims=self.claims,
+            usage=draft.usage,
+        )
+
+
+def _kept(passages: Sequence[Passage]) -> list[Passage]:
+    """Give *passages*, from where they come to too much without text and metadata, which can be read again."""
+    kept: list[Passage] = []
+    size = 0
+    for passage in passages:
+        size += _bytes(asdict(passage))
+        kept.append(passage if size <= MAX_PASSAGE_BYTES else replace(passage, text="", metadata={}))
+    return kept
+
+
+def _recorded(request: QueryRequest) -> Mapping[str, Any]:
+    """Give the request's fields; of a long conversation the last turns, with how many were left out."""
+    fields = request.model_dump(mode="json", exclude={"question"})
+    turns = fields["conversation"]
+    while _bytes(turns) > MAX_CONVERSATION_BYTES:
+        turns.pop(0)
+    omitted = len(request.conversation) - len(turns)
+    return fields | ({"conversation_turns_omitted": omitted} if omitted else {})
+
+
+def _bytes(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))

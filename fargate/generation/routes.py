@@ -1,0 +1,38 @@
+"""The generation service over HTTP; health, identity and errors are every service's (`fargate.http`)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends
+from starlette.responses import StreamingResponse
+
+from chalicelib.contracts.asking import Answer, QueryRequest
+from chalicelib.contracts.components import Components
+from chalicelib.contracts.events import HEARTBEAT_S, MEDIA_TYPE
+from chalicelib.domain.access import Permission, Principal
+from chalicelib.ports.services import Generator
+from fargate.http.identity import Authenticate
+from fargate.http.permission import requires
+from fargate.http.sse import event_stream
+
+
+def router(service: Generator, authenticate: Authenticate, *, heartbeat_s: float = HEARTBEAT_S) -> APIRouter:
+    """Give the routes under ``/generation``; questions need `Permission.ASK`, the list of components any identity."""
+    caller = Depends(requires(Permission.ASK, authenticate))
+    routes = APIRouter(prefix="/generation", tags=["generation"])
+
+    @routes.post("/answer")
+    async def answer(request: QueryRequest, principal: Principal = caller) -> Answer:
+        """Answer, or abstain, with citations."""
+        return await service.answer(principal, request)
+
+    @routes.post("/query/stream", response_class=StreamingResponse, responses={200: {"content": {MEDIA_TYPE: {}}}})
+    async def stream(request: QueryRequest, principal: Principal = caller) -> StreamingResponse:
+        """Answer in events as they come; the last one is `done` or `error`."""
+        return await event_stream(service.stream(principal, request), heartbeat_s=heartbeat_s)
+
+    @routes.get("/components")
+    async def components() -> Components:
+        """List the models."""
+        return await service.components()
+
+    return routes

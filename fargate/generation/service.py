@@ -1,0 +1,202 @@
+"""The generation service: a question in, an answer with checked citations out, whole or as a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from contextvars import copy_context
+
+from chalicelib.contracts.asking import (
+    Answer,
+    AnswerEvent,
+    CitationsEvent,
+    CitationView,
+    ClaimsEvent,
+    ClaimView,
+    DoneEvent,
+    ErrorEvent,
+    PassagesEvent,
+    QueryRequest,
+    RunEvent,
+    SearchRequest,
+    TokenEvent,
+)
+from chalicelib.contracts.components import ComponentKind, Components, ComponentView
+from chalicelib.contracts.rendering import passage_views
+from chalicelib.domain.access import Principal
+from chalicelib.domain.filters import parse_filter
+from chalicelib.domain.identifiers import Entropy, RunId, new_id
+from chalicelib.domain.releases import EXTRACTIVE, GenerationSettings, Release
+from chalicelib.errors import InvalidRequest, RagError
+from chalicelib.observability.logs import get_logger
+from chalicelib.observability.spans import current_trace_id
+from chalicelib.observability.stages import Stages
+from chalicelib.ports.clock import Clock
+from chalicelib.ports.models import Embedder
+from chalicelib.ports.services import Retriever
+from chalicelib.repositories.effective_release import EffectiveRelease
+from chalicelib.repositories.runs import Runs
+from fargate.generation.answering import Answering
+from fargate.generation.claims import check_claims
+from fargate.generation.drafts import Answerer, Draft
+from fargate.generation.extractive import ExtractiveAnswerer
+
+CLIENT_DISCONNECTED = "client_disconnected"
+
+log = get_logger(__name__)
+
+
+class GenerationService:
+    """See `ports.services.Generator`. *answerers* are models beside the extractive one, by the name releases give."""
+
+    def __init__(
+        self,
+        *,
+        releases: EffectiveRelease,
+        retriever: Retriever,
+        runs: Runs,
+        embedders: Mapping[str, Embedder],
+        clock: Clock,
+        entropy: Entropy = secrets.token_bytes,
+        answerers: Mapping[str, Answerer] | None = None,
+    ) -> None:
+        self._releases = releases
+        self._retriever = retriever
+        self._runs = runs
+        self._answerers = {EXTRACTIVE: ExtractiveAnswerer(embedders), **(answerers or {})}
+        self._clock = clock
+        self._entropy = entropy
+
+    async def answer(self, principal: Principal, request: QueryRequest) -> Answer:
+        """See `Generator.answer`. A question that fails on the way leaves a run as well, then raises."""
+        answering = await self._begin(principal, request)
+        try:
+            async with aclosing(self._events(answering)) as events:
+                async for _ in events:
+                    pass
+            await self._store(answering)
+        except asyncio.CancelledError:
+            await self._leave(answering, CLIENT_DISCONNECTED)
+            raise
+        except Exception as error:
+            await self._leave(answering, _known(error).code)
+            raise
+        return answering.answer()
+
+    async def stream(self, principal: Principal, request: QueryRequest) -> AsyncGenerator[AnswerEvent, None]:
+        """See `Generator.stream`. A consumer that goes away leaves a run with what was said so far."""
+        answering = await self._begin(principal, request)
+        last: AnswerEvent
+        try:
+            yield RunEvent(run_id=answering.run_id, release=answering.release.release_id)
+            async with aclosing(self._events(answering)) as events:
+                async for event in events:
+                    yield event
+            await self._store(answering)
+            last = DoneEvent(answer=answering.answer())
+        except (GeneratorExit, asyncio.CancelledError):
+            await self._leave(answering, CLIENT_DISCONNECTED)
+            raise
+        except Exception as error:  # noqa: BLE001  a rim: whatever failed, the stream ends with its one last event
+            known = _known(error)
+            await self._leave(answering, known.code)
+            last = ErrorEvent(problem=known.problem(answering.trace_id or None))
+        yield last
+
+    async def components(self) -> Components:
+        """See `Generator.components`."""
+        default = GenerationSettings().model
+        return Components(
+            items=[
+                ComponentView(
+                    kind=ComponentKind.MODEL, name=name, description=answerer.description, default=name == default
+                )
+                for name, answerer in self._answerers.items()
+            ]
+        )
+
+    async def _begin(self, principal: Principal, request: QueryRequest) -> Answering:
+        if request.filter is not None:
+            parse_filter(request.filter)  # a question that cannot be asked leaves neither release nor run behind
+        stages = Stages("generation", self._clock.monotonic)
+        with stages.stage("settle"):
+            release = await asyncio.to_thread(self._releases.settle, principal, request)
+        self._answerer(release)
+        now = self._clock.now()
+        return Answering(
+            run_id=RunId(new_id("run", now, self._entropy)),
+            principal=principal,
+            request=request,
+            release=release,
+            created_at=now,
+            trace_id=current_trace_id() or "",
+            stages=stages,
+        )
+
+    def _answerer(self, release: Release) -> Answerer:
+        name = release.config.answer.model
+        answerer = self._answerers.get(name)
+        if answerer is None:
+            known = ", ".join(self._answerers)
+            raise InvalidRequest(f"There is no model {name!r}; name a release that answers with one of {known}.")
+        return answerer
+
+    async def _events(self, answering: Answering) -> AsyncGenerator[AnswerEvent, None]:
+        """Do the work and give the events between the first and the last; what comes of it is noted in *answering*."""
+        await self._retrieve(answering)
+        yield PassagesEvent(passages=passage_views(answering.passages, explain=False))
+        async with aclosing(self._written(answering)) as pieces:
+            async for piece in pieces:
+                yield TokenEvent(text=piece)
+        draft = answering.written()
+        with answering.stages.stage("check"):
+            answering.claims = check_claims(draft, answering.passages)
+        yield CitationsEvent(citations=[CitationView.model_validate(citation) for citation in draft.citations])
+        yield ClaimsEvent(claims=[ClaimView.model_validate(claim) for claim in answering.claims])
+
+    async def _retrieve(self, answering: Answering) -> None:
+        request, release = answering.request, answering.release
+        search = SearchRequest(
+            question=request.question,
+            release=release.release_id,
+            top_k=release.config.answer.passages,
+            filter=request.filter,
+        )
+        with answering.stages.stage("retrieve", top_k=search.top_k):
+            found = await self._retriever.search(answering.principal, search)
+        answering.passages = [view.entity() for view in found.passages]
+
+    async def _written(self, answering: Answering) -> AsyncGenerator[str, None]:
+        config = answering.release.config
+        writing = self._answerer(answering.release).write(answering.request.question, answering.passages, config)
+        with answering.stages.stage("write", model=config.answer.model):
+            async with aclosing(writing) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Draft):
+                        answering.draft = piece
+                    else:
+                        answering.said.append(piece)
+                        yield piece
+
+    async def _store(self, answering: Answering, error: str | None = None) -> None:
+        """Store the run, even if whoever waits for it is cancelled meanwhile."""
+        add, tenant, run = self._runs.add, answering.principal.tenant, answering.run(error)
+        storing = asyncio.get_running_loop().run_in_executor(None, copy_context().run, add, tenant, run)
+        await asyncio.shield(storing)
+
+    async def _leave(self, answering: Answering, error: str) -> None:
+        """Store the run of a question that was not answered; what failed is told on, whether this succeeds or not."""
+        try:
+            await self._store(answering, error)
+        except Exception:
+            log.exception("run_not_stored", run_id=answering.run_id)
+
+
+def _known(error: Exception) -> RagError:
+    """Give *error* as the caller may see it: one that nobody foresaw says nothing of the inside."""
+    if isinstance(error, RagError):
+        return error
+    log.exception("answer_failed")
+    return RagError("The answer could not be finished; ask again, and report the trace if it fails again.")

@@ -1,0 +1,89 @@
+"""
+Hits to passages: the second look, at the rows as they stand now, that no forbidden or outdated passage gets past.
+
+The search index may lag behind the rows: a document may have been deleted, published anew or given another access list
+since its vectors were written. Only the rows decide, and no text is read before they did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chalicelib.domain.access import Principal, may_read
+from chalicelib.domain.documents import Chunk, Document, DocumentStatus
+from chalicelib.domain.identifiers import ChunkId, DocumentId, attempt_of
+from chalicelib.domain.metadata import DOCUMENT_KEY
+from chalicelib.domain.runs import Passage
+from chalicelib.ports.table import MAX_BATCH_GET
+from chalicelib.repositories.chunks import Chunks
+from chalicelib.repositories.documents import Documents
+from fargate.retrieval.ranking import Ranked
+
+
+@dataclass(frozen=True, slots=True)
+class Hydration:
+    """Reads for one *principal*, from one *generation* of *index*."""
+
+    documents: Documents
+    chunks: Chunks
+    principal: Principal
+    index: str
+    generation: int
+
+    def passages(self, ranked: Sequence[Ranked]) -> dict[ChunkId, Passage]:
+        """Give the passages among *ranked* that the principal may read now, in any order."""
+        documents = self._documents({_document_of(one) for one in ranked})
+        readable = {
+            ChunkId(one.hit.key): one
+            for one in ranked
+            if self._readable(documents.get(_document_of(one)), ChunkId(one.hit.key))
+        }
+        chunks = self.chunks.batch_get(
+            self.principal.tenant, {chunk_id: _document_of(one) for chunk_id, one in readable.items()}
+        )
+        return {
+            chunk_id: _passage(one, chunks[chunk_id], documents[_document_of(one)])
+            for chunk_id, one in readable.items()
+            if chunk_id in chunks
+        }
+
+    def _documents(self, wanted: set[DocumentId]) -> Mapping[DocumentId, Document]:
+        found: dict[DocumentId, Document] = {}
+        sought = sorted(wanted)
+        for start in range(0, len(sought), MAX_BATCH_GET):
+            found |= self.documents.batch_get(self.principal.tenant, sought[start : start + MAX_BATCH_GET])
+        return found
+
+    def _readable(self, document: Document | None, chunk_id: ChunkId) -> bool:
+        if document is None or document.published is None or document.status is DocumentStatus.DELETED:
+            return False
+        return (
+            document.index == self.index
+            and document.published.generation == self.generation
+            and document.published.attempt == attempt_of(chunk_id)
+            and may_read(self.principal, document.acl)
+        )
+
+
+def _document_of(ranked: Ranked) -> DocumentId:
+    return DocumentId(str(ranked.hit.metadata.get(DOCUMENT_KEY, "-")))
+
+
+def _passage(ranked: Ranked, chunk: Chunk, document: Document) -> Passage:
+    assert document.published is not None
+    return Passage(
+        chunk_id=chunk.chunk_id,
+        document_id=document.document_id,
+        external_id=document.external_id,
+        name=document.name,
+        version=document.published.version,
+        page=chunk.page,
+        heading_path=chunk.heading_path,
+        text=chunk.text,
+        start=chunk.start,
+        end=chunk.end,
+        score=ranked.score,
+        metadata=document.metadata,
+        reasons=ranked.reasons(),
+    )
