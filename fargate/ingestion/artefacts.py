@@ -1,8 +1,8 @@
 """
 What is made from documents, and its removal: chunk rows, vectors, parsed texts.
 
-Chunk rows are written before vectors and removed after them. So whatever may be in a vector index can always be found
-from the chunk rows of its document, however often a worker died between two steps.
+Chunk rows are written before vectors, and removed after vectors and parsed texts. So whatever may be in a vector index
+can always be found from the chunk rows of its document, however often a worker died between two steps.
 """
 
 from __future__ import annotations
@@ -49,13 +49,12 @@ class Artefacts:
         kept = self._kept(tenant, document, loser)
         doomed = [one for one in self._stores.chunks.ids(tenant, document_id) if attempt_of(one) not in kept]
         attempts = {attempt_of(one) for one in doomed} | ({loser} - kept if loser else set())
-        self._remove_chunks(tenant, document, doomed)
-        self._stores.blobs.delete([keys.text_blob(tenant, document_id, attempt) for attempt in sorted(attempts)])
+        self._remove(tenant, document, doomed, [keys.text_blob(tenant, document_id, one) for one in sorted(attempts)])
 
     def erase(self, tenant: Tenant, document: Document) -> None:
         """Remove everything that was made of the document, its bytes included; its row stays as a tombstone."""
-        self._remove_chunks(tenant, document, list(self._stores.chunks.ids(tenant, document.document_id)))
-        self._stores.blobs.delete(self._blobs(tenant, document.document_id))
+        chunk_ids = list(self._stores.chunks.ids(tenant, document.document_id))
+        self._remove(tenant, document, chunk_ids, self._blobs(tenant, document.document_id))
         self._stores.documents.forget_versions(tenant, document.document_id)
 
     def holdings(self, tenant: Tenant, document_id: DocumentId) -> Holdings:
@@ -73,14 +72,20 @@ class Artefacts:
         newer = {version.attempt for version in versions if version.number > after and version.attempt != loser}
         return newer | ({published.attempt} if published else set())
 
-    def _remove_chunks(self, tenant: Tenant, document: Document, chunk_ids: Sequence[ChunkId]) -> None:
-        if not chunk_ids:
-            return
+    def _remove(
+        self, tenant: Tenant, document: Document, chunk_ids: Sequence[ChunkId], blobs: Sequence[BlobKey]
+    ) -> None:
+        if chunk_ids:
+            self._remove_vectors(tenant, document, chunk_ids)
+        self._stores.blobs.delete(blobs)
+        # Last, because they lead to all the rest.
+        self._stores.chunks.delete(tenant, document.document_id, chunk_ids)
+
+    def _remove_vectors(self, tenant: Tenant, document: Document, chunk_ids: Sequence[ChunkId]) -> None:
         for index in self._stores.vectors.indexes(keys.vector_indexes(tenant, document.index)):
             for start in range(0, len(chunk_ids), MAX_DELETE):
                 with suppress(NotFound):  # the index was dropped meanwhile, with all that was in it
                     self._stores.vectors.delete(index, chunk_ids[start : start + MAX_DELETE])
-        self._stores.chunks.delete(tenant, document.document_id, chunk_ids)
 
     def _blobs(self, tenant: Tenant, document_id: DocumentId) -> list[BlobKey]:
         prefix = keys.blobs_of(tenant, document_id)

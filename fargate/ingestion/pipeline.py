@@ -74,7 +74,8 @@ class Work:
 class Pipeline:
     """Ingests versions, any number at once. Store calls run in threads, a few together, so the loop stays free."""
 
-    def __init__(self, stores: Stores, tools: Tools, clock: Clock) -> None:
+    def __init__(self, stores: Stores, tools: Tools, clock: Clock, *, embedded_at_once: int = EMBEDDED_AT_ONCE) -> None:
+        self._embedded_at_once = embedded_at_once
         self._stores = stores
         self._tools = tools
         self._clock = clock
@@ -190,8 +191,8 @@ class Pipeline:
 
     async def _index(self, work: Work, parsed: ParsedDocument, chunks: Sequence[Chunk]) -> None:
         embedder = self._tools.embedder(work.generation.recipe.embedder)
-        for start in range(0, len(chunks), EMBEDDED_AT_ONCE):
-            batch = chunks[start : start + EMBEDDED_AT_ONCE]
+        for start in range(0, len(chunks), self._embedded_at_once):
+            batch = chunks[start : start + self._embedded_at_once]
             texts = [embedded_text(parsed.title, chunk.heading_path, chunk.text) for chunk in batch]
             with span("ingestion.embed", chunks=len(batch)):
                 embeddings = await embedder.embed(texts, Purpose.DOCUMENT)

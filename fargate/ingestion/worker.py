@@ -18,7 +18,7 @@ from chalicelib.ports.clock import Clock
 from chalicelib.ports.queue import MAX_DELIVERIES, MAX_RECEIVE, Delivery, QueueName
 from fargate.ingestion import messages
 from fargate.ingestion.deletion import Deletion
-from fargate.ingestion.pipeline import Pipeline
+from fargate.ingestion.pipeline import EMBEDDED_AT_ONCE, Pipeline
 from fargate.ingestion.recovery import Recovery
 from fargate.ingestion.stores import Stores
 from fargate.ingestion.tools import Tools
@@ -43,6 +43,7 @@ class WorkerOptions:
     grace_s: float = 20
     retry_s: float = 4
     recover_every_s: float = 300
+    embedded_at_once: int = EMBEDDED_AT_ONCE
     chance: random.Random = field(default_factory=random.Random)
 
 
@@ -53,7 +54,7 @@ class IngestionWorker:
         self._stores = stores
         self._clock = clock
         self._options = options or WorkerOptions()
-        self._pipeline = Pipeline(stores, tools, clock)
+        self._pipeline = Pipeline(stores, tools, clock, embedded_at_once=self._options.embedded_at_once)
         self._deletion = Deletion(stores, clock)
         self._recovery = Recovery(stores, self._pipeline, clock)
         self._in_flight: dict[asyncio.Task[None], Delivery] = {}
