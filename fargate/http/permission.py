@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import cast
 
 from fastapi import Depends
 
@@ -14,7 +14,8 @@ from fargate.http.identity import Authenticate
 def requires(permission: Permission, authenticate: Authenticate) -> Authenticate:
     """Give the dependency that reads the principal by *authenticate*, and raises `Forbidden` without *permission*."""
 
-    async def permitted(principal: Annotated[Principal, Depends(authenticate)]) -> Principal:
+    # As a default: FastAPI could not find *authenticate* in an annotation, which is a string evaluated elsewhere.
+    async def permitted(principal: Principal = Depends(authenticate)) -> Principal:
         if not allows(principal, permission):
             roles = ", ".join(sorted(principal.roles)) or "none"
             raise Forbidden(f"This needs the permission {permission}, which your roles ({roles}) do not carry.")

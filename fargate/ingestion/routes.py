@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
-
 from fastapi import APIRouter, Depends, status
 
 from chalicelib.contracts.components import Components
@@ -18,18 +15,19 @@ from chalicelib.contracts.documents import (
     UploadsCreate,
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView
-from chalicelib.domain.access import Permission, Principal, allows
+from chalicelib.domain.access import Permission, Principal
 from chalicelib.domain.identifiers import DocumentId
-from chalicelib.errors import Forbidden
 from chalicelib.ports.services import Ingestor
+from fargate.http.identity import Authenticate
+from fargate.http.permission import requires
 
 
-def router(service: Ingestor, authenticate: Callable[..., Principal]) -> APIRouter:
-    """Give the routes under ``/ingestion``; *authenticate* is a FastAPI dependency."""
+def router(service: Ingestor, authenticate: Authenticate) -> APIRouter:
+    """Give the routes under ``/ingestion``; the list of components answers any identity, services' own included."""
     routes = APIRouter(prefix="/ingestion", tags=["ingestion"])
-    reader = _holder_of(Permission.KNOWLEDGE_READ, authenticate)
-    editor = _holder_of(Permission.DOCUMENTS_WRITE, authenticate)
-    engineer = _holder_of(Permission.INDEXES_WRITE, authenticate)
+    reader = Depends(requires(Permission.KNOWLEDGE_READ, authenticate))
+    editor = Depends(requires(Permission.DOCUMENTS_WRITE, authenticate))
+    engineer = Depends(requires(Permission.INDEXES_WRITE, authenticate))
 
     @routes.post("/indexes", status_code=status.HTTP_201_CREATED)
     async def create_index(request: IndexCreate, principal: Principal = engineer) -> IndexView:
@@ -61,19 +59,9 @@ def router(service: Ingestor, authenticate: Callable[..., Principal]) -> APIRout
         """Cut a text or a document; nothing is stored."""
         return await service.preview(principal, request)
 
-    @routes.get("/components", dependencies=[reader])
+    @routes.get("/components")
     async def components() -> Components:
         """List parsers, chunkers and embedders."""
         return await service.components()
 
     return routes
-
-
-def _holder_of(permission: Permission, authenticate: Callable[..., Principal]) -> Any:
-    # A coroutine: FastAPI would run a plain function in a thread.
-    async def permitted(principal: Annotated[Principal, Depends(authenticate)]) -> Principal:
-        if not allows(principal, permission):
-            raise Forbidden(f"This needs the permission {permission.value!r}; ask an admin for a role that has it.")
-        return principal
-
-    return Depends(permitted)

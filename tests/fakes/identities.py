@@ -17,8 +17,13 @@ VERIFIER = IdentityVerifier(_KEY.public_key())
 
 
 def principal(
-    tenant: str = "acme", subject: str = "ada", role: Role = Role.ADMIN, **fields: frozenset[str]
+    tenant: str = "acme",
+    subject: str = "ada",
+    role: Role = Role.ADMIN,
+    *,
+    groups: frozenset[str] = frozenset(),
+    indexes: frozenset[str] | None = None,
 ) -> Principal:
     """Give a principal that carries a token for itself."""
-    bare = Principal(Tenant(TenantId(tenant)), subject, frozenset({role}))
+    bare = Principal(Tenant(TenantId(tenant)), subject, frozenset({role}), groups, indexes)
     return replace(bare, token=SIGNER.sign(bare, datetime.now(UTC)))

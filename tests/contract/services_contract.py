@@ -1,0 +1,277 @@
+"""
+What it means to be a service of another process: nobody can tell.
+
+Each suite holds a way to reach a service (`reached`) to what the service itself does (`scripted`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from chalicelib.contracts.asking import (
+    AnswerEvent,
+    DoneEvent,
+    ErrorEvent,
+    QueryRequest,
+    RetrieveRequest,
+    RunEvent,
+    SearchRequest,
+    TokenEvent,
+    Turn,
+)
+from chalicelib.contracts.documents import (
+    ChunkPreviewRequest,
+    DocumentAccepted,
+    DocumentCreate,
+    JobAccepted,
+    UploadFile,
+    UploadsCreate,
+)
+from chalicelib.contracts.indexes import ComponentModel, IndexCreate, RecipeModel
+from chalicelib.domain.access import Principal, Role
+from chalicelib.domain.identifiers import DocumentId
+from chalicelib.domain.releases import Strategy
+from chalicelib.errors import (
+    BadUpstream,
+    Conflict,
+    DeadlineExceeded,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    RagError,
+    RateLimited,
+    StorageFull,
+    Unavailable,
+)
+from chalicelib.ports.services import Generator, Ingestor, Retriever
+from tests.fakes.answers import answer
+from tests.fakes.identities import principal
+from tests.fakes.platform import usual_events
+from tests.fakes.scripted_services import (
+    COMPONENTS,
+    DOCUMENT,
+    FOUND,
+    INDEX,
+    JOB,
+    PREVIEW,
+    SEARCHED,
+    UPLOADS,
+    ScriptedGenerator,
+    ScriptedIngestor,
+    ScriptedRetriever,
+)
+
+ERRORS: list[RagError] = [
+    InvalidRequest("Not valid.", [{"loc": ["top_k"], "msg": "too many"}]),
+    Forbidden("Not allowed."),
+    NotFound("There is no index 'hándbook'."),
+    Conflict("It exists."),
+    RateLimited("Slow down.", retry_after_s=2.5),
+    Unavailable("The store does not answer."),
+    BadUpstream("The model talks nonsense."),
+    DeadlineExceeded("It took too long."),
+    StorageFull("No space is left."),
+]
+each_error = pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+
+
+async def same_failure(error: RagError, call: Callable[[], Awaitable[object]]) -> None:
+    """Check that *call* raises *error*: its class, its words, and all it carries."""
+    with pytest.raises(RagError) as raised:
+        await call()
+    assert type(raised.value) is type(error)
+    assert (raised.value.detail, raised.value.extra) == (error.detail, error.extra)
+
+
+class IngestorContract:
+    """Subclass, and give the fixtures `scripted` and `reached`."""
+
+    @pytest.fixture
+    def scripted(self) -> ScriptedIngestor:
+        """Give the service itself."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def reached(self, scripted: ScriptedIngestor) -> Ingestor:
+        """Give the service as its callers have it."""
+        raise NotImplementedError
+
+    def test_requests_and_results_arrive_whole(self, scripted: ScriptedIngestor, reached: Ingestor) -> None:
+        """Every call brings its principal and request to the service, and the service's result back."""
+        ada = principal()
+        chunker = ComponentModel(name="fixed", max_tokens=64)
+        index = IndexCreate(name="handbook", recipe=RecipeModel(chunker=chunker), description="ünï")
+        document = DocumentCreate(
+            index="handbook", name="leave.md", text="# 🙂\u2028", metadata={"year": 2026, "tags": ["a"]}
+        )
+        files = UploadsCreate(index="handbook", files=[UploadFile(name="a.pdf", size_bytes=5, acl=["hr"])])
+        preview = ChunkPreviewRequest(chunker=chunker, text="x")
+
+        async def scenario() -> list[object]:
+            return [
+                await reached.create_index(ada, index),
+                await reached.submit(ada, document),
+                await reached.open_uploads(ada, files),
+                await reached.delete(ada, DocumentId("doc_1")),
+                await reached.delete_index(ada, "handbook"),
+                await reached.preview(ada, preview),
+            ]
+
+        results = asyncio.run(scenario())
+        accepted = DocumentAccepted(document=DOCUMENT, job=JOB)
+        assert results == [INDEX, accepted, UPLOADS, JobAccepted(job=JOB), JobAccepted(job=JOB), PREVIEW]
+        assert scripted.asked == [(ada, each) for each in (index, document, files, "doc_1", "handbook", preview)]
+
+    @each_error
+    def test_errors_arrive_as_they_were_raised(
+        self, scripted: ScriptedIngestor, reached: Ingestor, error: RagError
+    ) -> None:
+        """With class, words and all they carry."""
+        scripted.failure = error
+        request = IndexCreate(name="handbook")
+        asyncio.run(same_failure(error, lambda: reached.create_index(principal(), request)))
+
+    def test_components_need_no_principal(self, reached: Ingestor) -> None:
+        """What there is to choose from is the same for everybody."""
+        assert asyncio.run(reached.components()) == COMPONENTS
+
+
+class RetrieverContract:
+    """Subclass, and give the fixtures `scripted` and `reached`."""
+
+    @pytest.fixture
+    def scripted(self) -> ScriptedRetriever:
+        """Give the service itself."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def reached(self, scripted: ScriptedRetriever) -> Retriever:
+        """Give the service as its callers have it."""
+        raise NotImplementedError
+
+    def test_requests_and_results_arrive_whole(self, scripted: ScriptedRetriever, reached: Retriever) -> None:
+        """Every call brings its principal and request to the service, and the service's result back."""
+        ada = principal()
+        question = RetrieveRequest(
+            question="Wie viele Tage?\n", filter={"year": {"$gte": 2025}, "gone": {"$exists": False}},
+            strategy=Strategy.LEXICAL, rerank=False, explain=True,
+        )  # fmt: skip
+        search = SearchRequest(question="q", release="rel_1", top_k=7)
+
+        async def scenario() -> list[object]:
+            return [await reached.retrieve(ada, question), await reached.search(ada, search)]
+
+        assert asyncio.run(scenario()) == [FOUND, SEARCHED]
+        assert scripted.asked == [(ada, question), (ada, search)]
+
+    @pytest.mark.parametrize(
+        "narrowed",
+        [{"groups": frozenset({"hr", "it"})}, {"indexes": frozenset({"handbook"})}, {"indexes": frozenset()}],
+    )
+    def test_the_principal_arrives_with_its_limits(
+        self, scripted: ScriptedRetriever, reached: Retriever, narrowed: dict[str, Any]
+    ) -> None:
+        """Tenant, roles, groups and indexes: a principal reaches no further there than here."""
+        asking = principal("globex", "bob", Role.READER, **narrowed)
+        asyncio.run(reached.retrieve(asking, RetrieveRequest(question="q")))
+        ((arrived, _),) = scripted.asked
+        assert arrived == replace(asking, token=None)
+
+    @each_error
+    def test_errors_arrive_as_they_were_raised(
+        self, scripted: ScriptedRetriever, reached: Retriever, error: RagError
+    ) -> None:
+        """With class, words and all they carry."""
+        scripted.failure = error
+        request = RetrieveRequest(question="q")
+        asyncio.run(same_failure(error, lambda: reached.retrieve(principal(), request)))
+
+    def test_components_need_no_principal(self, reached: Retriever) -> None:
+        """What there is to choose from is the same for everybody."""
+        assert asyncio.run(reached.components()) == COMPONENTS
+
+
+class GeneratorContract:
+    """Subclass, and give the fixtures `scripted` and `reached`."""
+
+    @pytest.fixture
+    def scripted(self) -> ScriptedGenerator:
+        """Give the service itself."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def reached(self, scripted: ScriptedGenerator) -> Generator:
+        """Give the service as its callers have it."""
+        raise NotImplementedError
+
+    def test_requests_and_results_arrive_whole(self, scripted: ScriptedGenerator, reached: Generator) -> None:
+        """The conversation too."""
+        ada = principal()
+        request = QueryRequest(question="And then?", conversation=[Turn(role="user", content="First?")], user="u-1")
+        assert asyncio.run(reached.answer(ada, request)) == answer("And then?")
+        assert scripted.asked == [(ada, request)]
+
+    def test_many_calls_at_once_get_their_own_answers(self, reached: Generator) -> None:
+        """60 questions of two tenants, none mixed up."""
+
+        async def scenario() -> list[str]:
+            asked = [
+                reached.answer(principal(f"tenant-{number % 2}"), QueryRequest(question=f"Question {number}?"))
+                for number in range(60)
+            ]
+            return [each.answer for each in await asyncio.gather(*asked)]
+
+        assert asyncio.run(scenario()) == [f"Question {number}?" for number in range(60)]
+
+    def test_events_arrive_in_order(self, scripted: ScriptedGenerator, reached: Generator) -> None:
+        """All of them, whatever their text holds."""
+        scripted.events = [*usual_events()[:2], TokenEvent(text="a\r\n\n: b\u2028🙂"), *usual_events()[2:]]
+        assert asyncio.run(streamed(reached)) == scripted.events
+
+    def test_a_failure_within_the_stream_is_its_last_event(
+        self, scripted: ScriptedGenerator, reached: Generator
+    ) -> None:
+        """It is not raised: the events before it hold."""
+        problem = Unavailable("The model does not answer.").problem("1-0")
+        scripted.events = [RunEvent(run_id="run_1", release="rel_1"), ErrorEvent(problem=problem)]
+        assert asyncio.run(streamed(reached)) == scripted.events
+
+    @each_error
+    def test_errors_before_the_first_event_are_raised(
+        self, scripted: ScriptedGenerator, reached: Generator, error: RagError
+    ) -> None:
+        """By both ways of asking."""
+        scripted.failure = error
+        request = QueryRequest(question="q")
+        asyncio.run(same_failure(error, lambda: streamed(reached)))
+        asyncio.run(same_failure(error, lambda: reached.answer(principal(), request)))
+
+    def test_a_reader_may_stop_early(self, scripted: ScriptedGenerator, reached: Generator) -> None:
+        """Closing the stream ends the service's work on it."""
+        # Far more than what can be on its way between the two.
+        many = [TokenEvent(text="x" * 1_000)] * 20_000
+        scripted.events = [RunEvent(run_id="run_1", release="rel_1"), *many, DoneEvent(answer=answer())]
+
+        async def scenario() -> None:
+            events = cast("AsyncGenerator[AnswerEvent]", reached.stream(principal(), QueryRequest(question="q")))
+            assert await anext(events) == scripted.events[0]
+            await events.aclose()
+            await asyncio.to_thread(scripted.closed.wait, 5)
+
+        asyncio.run(scenario())
+        assert scripted.closed.is_set()
+
+    def test_components_need_no_principal(self, reached: Generator) -> None:
+        """What there is to choose from is the same for everybody."""
+        assert asyncio.run(reached.components()) == COMPONENTS
+
+
+async def streamed(generator: Generator, asking: Principal | None = None) -> list[AnswerEvent]:
+    """Give all events of an answer."""
+    stream = generator.stream(asking or principal(), QueryRequest(question="q"))
+    return [event async for event in stream]

@@ -1,0 +1,211 @@
+"""Services that note what they were asked and answer what they were told to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from chalicelib.contracts.asking import (
+    Answer,
+    AnswerEvent,
+    QueryRequest,
+    RetrieveRequest,
+    RetrieveResponse,
+    SearchRequest,
+    SearchResponse,
+)
+from chalicelib.contracts.components import ComponentKind, Components, ComponentView
+from chalicelib.contracts.documents import (
+    ChunkPreview,
+    ChunkPreviewRequest,
+    ChunkView,
+    DocumentAccepted,
+    DocumentCreate,
+    DocumentView,
+    JobAccepted,
+    JobView,
+    ProgressView,
+    UploadsAccepted,
+    UploadsCreate,
+    UploadView,
+)
+from chalicelib.contracts.indexes import IndexCreate, IndexView, RecipeModel
+from chalicelib.domain.access import Principal
+from chalicelib.domain.documents import BlockKind, DocumentStatus
+from chalicelib.domain.identifiers import DocumentId
+from chalicelib.domain.indexes import GenerationStatus
+from chalicelib.domain.jobs import JobKind, JobStatus
+from tests.fakes.answers import answer, passage
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+COMPONENTS = Components(
+    items=[ComponentView(kind=ComponentKind.CHUNKER, name="structure", description="", parameters={"type": "object"})]
+)
+INDEX = IndexView(
+    name="handbook",
+    description="",
+    recipe=RecipeModel(),
+    generation=1,
+    status=GenerationStatus.LIVE,
+    created_at=AT,
+    updated_at=AT,
+)
+JOB = JobView(
+    job_id="job_1",
+    kind=JobKind.INGEST,
+    status=JobStatus.RUNNING,
+    index="handbook",
+    document_id="doc_1",
+    progress=ProgressView(done=1, total=4, stage="embed", rate_per_s=2.0, eta_s=None),
+    error=None,
+    result=None,
+    created_at=AT,
+    updated_at=AT,
+)
+DOCUMENT = DocumentView(
+    document_id="doc_1",
+    index="handbook",
+    name="leave.md",
+    media_type=None,
+    status=DocumentStatus.PENDING,
+    version=0,
+    latest_version=1,
+    size_bytes=7,
+    pages=None,
+    chunks=0,
+    error=None,
+    metadata={"year": 2026, "tags": ["a", "b"], "draft": False, "weight": 0.5},
+    acl=["all"],
+    external_id=None,
+    created_at=AT,
+    updated_at=AT,
+)
+UPLOADS = UploadsAccepted(
+    job=JOB,
+    uploads=[
+        UploadView(
+            document_id="doc_1",
+            job_id="job_1",
+            method="PUT",
+            url="/local-blobs/x?signature=y",
+            headers={"Content-Type": "text/plain"},
+            fields={},
+            expires_at=AT + timedelta(hours=1),
+        )
+    ],
+)
+PREVIEW = ChunkPreview(
+    items=[
+        ChunkView(
+            chunk_id="chk_1",
+            ordinal=0,
+            text="Ünï 🙂\n",
+            tokens=3,
+            page=2,
+            heading_path=["A", "B"],
+            start=0,
+            end=6,
+            kind=BlockKind.TEXT,
+        )
+    ]
+)
+FOUND = RetrieveResponse(run_id="run_1", release="rel_1", passages=[passage(1), passage(2)], timings_ms={"total": 1.25})
+SEARCHED = SearchResponse(passages=[passage(1)], timings_ms={"dense": 0.5})
+
+
+@dataclass
+class Scripted:
+    """*asked* is every call's principal and request; *failure* is raised by each call."""
+
+    asked: list[tuple[Principal, object]] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def note(self, principal: Principal, request: object) -> None:
+        """Keep what was asked, then fail if told to."""
+        self.asked.append((principal, request))
+        if self.failure is not None:
+            raise self.failure
+
+
+class ScriptedIngestor(Scripted):
+    """See `Ingestor`."""
+
+    async def create_index(self, principal: Principal, request: IndexCreate) -> IndexView:
+        """See `Ingestor.create_index`."""
+        self.note(principal, request)
+        return INDEX
+
+    async def submit(self, principal: Principal, request: DocumentCreate) -> DocumentAccepted:
+        """See `Ingestor.submit`."""
+        self.note(principal, request)
+        return DocumentAccepted(document=DOCUMENT, job=JOB)
+
+    async def open_uploads(self, principal: Principal, request: UploadsCreate) -> UploadsAccepted:
+        """See `Ingestor.open_uploads`."""
+        self.note(principal, request)
+        return UPLOADS
+
+    async def delete(self, principal: Principal, document_id: DocumentId) -> JobAccepted:
+        """See `Ingestor.delete`."""
+        self.note(principal, document_id)
+        return JobAccepted(job=JOB)
+
+    async def delete_index(self, principal: Principal, name: str) -> JobAccepted:
+        """See `Ingestor.delete_index`."""
+        self.note(principal, name)
+        return JobAccepted(job=JOB)
+
+    async def preview(self, principal: Principal, request: ChunkPreviewRequest) -> ChunkPreview:
+        """See `Ingestor.preview`."""
+        self.note(principal, request)
+        return PREVIEW
+
+    async def components(self) -> Components:
+        """See `Ingestor.components`."""
+        return COMPONENTS
+
+
+class ScriptedRetriever(Scripted):
+    """See `Retriever`."""
+
+    async def retrieve(self, principal: Principal, request: RetrieveRequest) -> RetrieveResponse:
+        """See `Retriever.retrieve`."""
+        self.note(principal, request)
+        return FOUND
+
+    async def search(self, principal: Principal, request: SearchRequest) -> SearchResponse:
+        """See `Retriever.search`."""
+        self.note(principal, request)
+        return SEARCHED
+
+    async def components(self) -> Components:
+        """See `Retriever.components`."""
+        return COMPONENTS
+
+
+@dataclass
+class ScriptedGenerator(Scripted):
+    """See `Generator`. Its stream gives *events*; *closed* is set when one came to an end, any end."""
+
+    events: list[AnswerEvent] = field(default_factory=list)
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    async def answer(self, principal: Principal, request: QueryRequest) -> Answer:
+        """Answer with the question itself."""
+        self.note(principal, request)
+        return answer(request.question)
+
+    async def stream(self, principal: Principal, request: QueryRequest) -> AsyncIterator[AnswerEvent]:
+        """See `Generator.stream`."""
+        try:
+            self.note(principal, request)
+            for event in self.events:
+                yield event
+        finally:
+            self.closed.set()
+
+    async def components(self) -> Components:
+        """See `Generator.components`."""
+        return COMPONENTS
