@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from chalice.app import HeadersType, Request, Response
 
 from chalicelib.edge.repeats import KEY_HEADER, REPLAYED_HEADER
+from chalicelib.observability.spans import TRACE_HEADER
 
 TRACE_ID_HEADER = "X-Trace-Id"
 _ANY = "*"
@@ -25,7 +26,7 @@ def preflight(methods: Sequence[str]) -> Callable[..., Response]:
         headers: HeadersType = {
             "Allow": allow,
             "Access-Control-Allow-Methods": allow,
-            "Access-Control-Allow-Headers": f"Authorization, Content-Type, {KEY_HEADER}",
+            "Access-Control-Allow-Headers": f"Authorization, Content-Type, {KEY_HEADER}, {TRACE_HEADER}",
             "Access-Control-Max-Age": str(_MAX_AGE_S),
         }
         return Response("", headers, 204)

@@ -10,13 +10,14 @@ from chalicelib.domain.identifiers import DocumentId
 from chalicelib.edge.dependencies import Edge
 from chalicelib.errors import NotFound
 from chalicelib.ports.table import MAX_BATCH_GET
+from chalicelib.repositories.documents import missing
 
 
 def managed(edge: Edge, principal: Principal, document_id: str) -> Document:
     """Give a document whose row *principal* may see, deleted or not. Raises `NotFound`."""
     document = edge.documents.get(principal.tenant, DocumentId(document_id))
     if not may_use_index(principal, document.index):
-        raise NotFound(f"There is no document {document_id}.")
+        raise missing(document.document_id)
     return document
 
 
@@ -24,7 +25,7 @@ def readable(edge: Edge, principal: Principal, document_id: str) -> Document:
     """Give a document whose text *principal* may read now. Raises `NotFound`."""
     found = readable_among(edge, principal, [DocumentId(document_id)])
     if not found:
-        raise NotFound(f"There is no document {document_id}.")
+        raise missing(DocumentId(document_id))
     return found[DocumentId(document_id)]
 
 
