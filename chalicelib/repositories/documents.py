@@ -106,14 +106,22 @@ class Documents:
         """Give every version, oldest first."""
         return [_versions.load(item) for item in self._rows(tenant, document_id, "version#")]
 
-    def update(self, tenant: Tenant, document_id: DocumentId, change: Callable[[Document], Document]) -> Document:
+    def update(
+        self,
+        tenant: Tenant,
+        document_id: DocumentId,
+        change: Callable[[Document], Document],
+        *,
+        known: Document | None = None,
+    ) -> Document:
         """
         Replace the document by what *change* makes of it, once, whatever others write meanwhile.
 
-        *change* may be called several times; it raises to leave the document as it is. Raises `NotFound`.
+        *change* may be called several times; it raises to leave the document as it is. *known* is how the document was
+        read a moment ago, to save reading it again; a write shows whether it still is so. Raises `NotFound`.
         """
         for _ in range(UPDATE_TRIES):
-            current = self.get(tenant, document_id)
+            current, known = known or self.get(tenant, document_id), None
             changed = change(current)
             if changed == current:
                 return current

@@ -37,10 +37,14 @@ class Jobs:
         """Give the operation that stores a new job, to be written together with what it works on."""
         return Put(_item(tenant, job), if_absent=True)
 
-    def update(self, tenant: Tenant, job_id: JobId, change: Callable[[Job], Job]) -> Job:
-        """Replace the job by what *change* makes of it, whatever others write meanwhile. Raises `NotFound`."""
+    def update(self, tenant: Tenant, job_id: JobId, change: Callable[[Job], Job], *, known: Job | None = None) -> Job:
+        """
+        Replace the job by what *change* makes of it, whatever others write meanwhile. Raises `NotFound`.
+
+        *known* is how the job was read a moment ago, to save reading it again; a write shows whether it still is so.
+        """
         for _ in range(UPDATE_TRIES):
-            current = self.get(tenant, job_id)
+            current, known = known or self.get(tenant, job_id), None
             changed = change(current)
             if changed == current:
                 return current

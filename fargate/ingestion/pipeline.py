@@ -14,16 +14,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.documents import (
     Chunk,
     Document,
-    DocumentStatus,
     DocumentVersion,
     ParsedDocument,
     Published,
@@ -39,10 +38,12 @@ from chalicelib.ports.clock import Clock
 from chalicelib.ports.models import Purpose
 from chalicelib.ports.vectors import VectorRecord
 from chalicelib.repositories import keys
+from fargate.ingestion import standing
 from fargate.ingestion.artefacts import Artefacts
 from fargate.ingestion.cutting import embedded_text, name_chunks
 from fargate.ingestion.deletion import bury
 from fargate.ingestion.retagging import Retagging
+from fargate.ingestion.standing import DELETED, Overtaken, check_stands
 from fargate.ingestion.stores import Stores
 from fargate.ingestion.tools import Tools
 from fargate.ingestion.tracking import Tracker
@@ -52,23 +53,15 @@ EMBEDDED_AT_ONCE = 256
 _COPIED_AT_ONCE = 1 << 20
 
 
-class Overtaken(Exception):
-    """Somebody else came first; *why* is None when it was another delivery of this very version."""
-
-    def __init__(self, why: Rejection | None) -> None:
-        super().__init__(why.detail if why else "published already")
-        self.why = why
-
-
 @dataclass(frozen=True, slots=True)
 class Work:
     """What is to be done: one version, for one generation of its index."""
 
     tenant: Tenant
+    tracker: Tracker
     document: Document
     version: DocumentVersion
     generation: Generation
-    tracker: Tracker
 
 
 class Pipeline:
@@ -91,7 +84,6 @@ class Pipeline:
         try:
             with span("ingestion.document", job_id=job.job_id):
                 await self._ingest(tenant, job)
-            await asyncio.to_thread(self._finish, tenant, job)
         except Overtaken as overtaken:
             await asyncio.to_thread(self._yield, tenant, job, overtaken.why)
         except DocumentRejected as rejected:
@@ -100,13 +92,8 @@ class Pipeline:
     def fail(self, tenant: Tenant, job: Job, why: Rejection) -> None:
         """End the job as failed, with the reason on the document; a version published before stays published."""
         document_id, number = _subject(job)
-
-        def failed(document: Document) -> Document:
-            if not _stands(document, number) or document.latest_version != number:
-                return document
-            return replace(document, status=DocumentStatus.FAILED, error=why, updated_at=self._clock.now())
-
-        document = self._stores.documents.update(tenant, document_id, failed)
+        at = self._clock.now()
+        document = self._stores.documents.update(tenant, document_id, lambda one: standing.failed(one, number, why, at))
         self._artefacts.sweep(tenant, document_id, loser=ingested_by(job.job_id))
         if document.published is not None:
             # The newest metadata and access list hold for the older version too.
@@ -114,13 +101,13 @@ class Pipeline:
         self._tracker(tenant, job).fail(why)
 
     async def _ingest(self, tenant: Tenant, job: Job) -> None:
-        with _scratch_file() as path:
-            work = await asyncio.to_thread(self._fetch, tenant, job, path)
+        with tempfile.NamedTemporaryFile(prefix="ragstone-") as file:
+            work = await asyncio.to_thread(self._fetch, tenant, job, file)
             if work is None:
                 return
             with span("ingestion.parse"):
                 parsed = await self._tools.sandbox.parse(
-                    path,
+                    Path(file.name),
                     name=work.version.name,
                     media_type=work.version.media_type,
                     language=work.generation.recipe.language,
@@ -128,36 +115,38 @@ class Pipeline:
         chunks = await asyncio.to_thread(self._cut, work, parsed)
         await self._index(work, parsed, chunks)
 
-    def _fetch(self, tenant: Tenant, job: Job, path: Path) -> Work | None:
-        """Give the work with its bytes at *path*, or None when they are those that are published already."""
+    def _fetch(self, tenant: Tenant, job: Job, file: IO[bytes]) -> Work | None:
+        """Give the work with its bytes in *file*, or None when they were published already, and now are again."""
         work = self._begin(tenant, job)
         if work.version.sha256 and self._republish(work):
             return None
-        digest = self._download(work, path)
+        digest = self._download(work, file)
         work = replace(work, version=replace(work.version, sha256=digest))
         return None if self._republish(work) else work
 
     def _begin(self, tenant: Tenant, job: Job) -> Work:
         document_id, number = _subject(job)
-        document = self._stores.documents.get(tenant, document_id)
+        document = self._stores.documents.update(tenant, document_id, lambda one: standing.processing(one, number))
         index = self._stores.indexes.find(tenant, document.index)
         if index is None or index.deleting:
-            document = bury(self._stores, tenant, document_id, at=self._clock.now())
-        _check_deleted(document)
+            bury(self._stores, tenant, document_id, at=self._clock.now())
+            raise Overtaken(Rejection("deleted", f"The index {document.index!r} was deleted before it was ready."))
         version = self._stores.documents.version(tenant, document_id, number)
-        document = self._stores.documents.update(tenant, document_id, lambda one: _processing(one, number))
-        assert index is not None, "a document without an index has just been deleted"
         tracker = self._tracker(tenant, job)
         tracker.start("parsing")
-        return Work(tenant, document, version, index.generation, tracker)
+        return Work(tenant, tracker, document, version, index.generation)
 
     def _republish(self, work: Work) -> bool:
-        """Publish the bytes that are published already under the new number, if it is those; say whether it was."""
+        """Publish what is published already under the new number, if the bytes are the same; say whether it was."""
         published = work.document.published
         if published is None or not self._is_same(work, published):
             return False
         self._retagging.retag(work.tenant, work.document.document_id)
-        return self._publish(work, replace(published, version=work.version.number), instead_of=published)
+        again = replace(published, version=work.version.number)
+        if self._publish(work, again, instead_of=published) != again:
+            return False
+        self._finish(work.tenant, work.tracker, work.document.document_id, again)
+        return True
 
     def _is_same(self, work: Work, published: Published) -> bool:
         if published.sha256 != work.version.sha256 or published.generation != work.generation.number:
@@ -166,13 +155,14 @@ class Pipeline:
         before = self._stores.documents.version(work.tenant, work.document.document_id, published.version)
         return (before.name, before.media_type) == (work.version.name, work.version.media_type)
 
-    def _download(self, work: Work, path: Path) -> str:
+    def _download(self, work: Work, file: IO[bytes]) -> str:
         digest = hashlib.sha256()
         key = keys.raw_blob(work.tenant, work.document.document_id, work.version.attempt)
-        with self._stores.blobs.open(key) as source, path.open("wb") as target:
+        with self._stores.blobs.open(key) as source:
             while piece := source.read(_COPIED_AT_ONCE):
                 digest.update(piece)
-                target.write(piece)
+                file.write(piece)
+        file.flush()
         return digest.hexdigest()
 
     def _cut(self, work: Work, parsed: ParsedDocument) -> list[Chunk]:
@@ -196,13 +186,18 @@ class Pipeline:
             texts = [embedded_text(parsed.title, chunk.heading_path, chunk.text) for chunk in batch]
             with span("ingestion.embed", chunks=len(batch)):
                 embeddings = await embedder.embed(texts, Purpose.DOCUMENT)
-            await asyncio.to_thread(self._put_vectors, work, batch, texts, embeddings.vectors)
-            await asyncio.to_thread(work.tracker.report, "embedding", start + len(batch), len(chunks))
-        await asyncio.to_thread(self._publish, work, _published(work, parsed, len(chunks)))
+            document = await asyncio.to_thread(
+                self._put_vectors, work, batch, texts, embeddings.vectors, total=len(chunks)
+            )
+            work = replace(work, document=document)
+        await asyncio.to_thread(self._conclude, work, _published(work, parsed, len(chunks)))
 
-    def _put_vectors(self, work: Work, chunks: Sequence[Chunk], texts: Sequence[str], vectors: Sequence[bytes]) -> None:
+    def _put_vectors(
+        self, work: Work, chunks: Sequence[Chunk], texts: Sequence[str], vectors: Sequence[bytes], *, total: int
+    ) -> Document:
+        """Write the vectors of some of *total* chunks, unless the version has been overtaken; give the document."""
         document = self._stores.documents.get(work.tenant, work.document.document_id)
-        _check_stands(document, work.version.number)
+        check_stands(document, work.version.number)
         metadata = with_platform_keys(
             document.metadata, document_id=document.document_id, attempt=work.version.attempt, acl=document.acl
         )
@@ -213,79 +208,50 @@ class Pipeline:
         index = keys.vector_index(work.tenant, document.index, work.generation.number)
         with span("ingestion.index", chunks=len(records)):
             self._stores.vectors.put(index, records)
+        work.tracker.report("embedding", chunks[-1].ordinal + 1, total)
+        return document
 
-    def _publish(self, work: Work, published: Published, *, instead_of: Published | None = None) -> bool:
-        """Let readers see *published*, unless it was to replace *instead_of* and that is not there any more."""
+    def _conclude(self, work: Work, published: Published) -> None:
+        self._publish(work, published)
+        self._finish(work.tenant, work.tracker, work.document.document_id, published)
+
+    def _publish(self, work: Work, published: Published, *, instead_of: Published | None = None) -> Published | None:
+        """Let readers see *published*, unless it was to replace *instead_of* and that is gone; give what they see."""
+        now = self._clock.now()
 
         def visible(document: Document) -> Document:
-            _check_stands(document, work.version.number)
             if instead_of is not None and document.published != instead_of:
+                check_stands(document, work.version.number)
                 return document
-            now = self._clock.now()
-            if document.latest_version != work.version.number:
-                return replace(document, published=published, updated_at=now)
-            return replace(document, published=published, status=DocumentStatus.READY, error=None, updated_at=now)
+            return standing.published(document, published, now)
 
-        document = self._stores.documents.update(work.tenant, work.document.document_id, visible)
-        return document.published == published
+        document_id = work.document.document_id
+        return self._stores.documents.update(work.tenant, document_id, visible, known=work.document).published
 
-    def _finish(self, tenant: Tenant, job: Job) -> None:
-        document_id, number = _subject(job)
-        if number > 1:
+    def _finish(self, tenant: Tenant, tracker: Tracker, document_id: DocumentId, published: Published) -> None:
+        if published.version > 1:
             self._artefacts.sweep(tenant, document_id)
-        published = self._stores.documents.get(tenant, document_id).published
-        chunks = published.chunks if published else 0
-        result = {"document_id": document_id, "version": number, "chunks": chunks}
-        self._tracker(tenant, job).succeed(result, chunks)
+        result = {"document_id": document_id, "version": published.version, "chunks": published.chunks}
+        tracker.succeed(result, published.chunks)
 
     def _yield(self, tenant: Tenant, job: Job, why: Rejection | None) -> None:
-        if why is None:
-            self._finish(tenant, job)
-            return
         document_id, _ = _subject(job)
+        tracker = self._tracker(tenant, job)
+        published = self._stores.documents.get(tenant, document_id).published
+        if why is None and published is not None:
+            self._finish(tenant, tracker, document_id, published)
+            return
         self._artefacts.sweep(tenant, document_id, loser=ingested_by(job.job_id))
-        self._tracker(tenant, job).cancel(why)
+        tracker.cancel(why or DELETED)
 
     def _tracker(self, tenant: Tenant, job: Job) -> Tracker:
         return Tracker(self._stores.jobs, self._clock, tenant, job)
-
-
-@contextmanager
-def _scratch_file() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="ragstone-") as folder:
-        yield Path(folder) / "document"
 
 
 def _subject(job: Job) -> tuple[DocumentId, int]:
     assert job.document_id is not None
     assert job.document_version is not None
     return job.document_id, job.document_version
-
-
-def _processing(document: Document, number: int) -> Document:
-    _check_stands(document, number)
-    if document.latest_version != number:
-        return document  # its status speaks of the latest version
-    return replace(document, status=DocumentStatus.PROCESSING, error=None)
-
-
-def _stands(document: Document, number: int) -> bool:
-    """Say whether the version may still be published."""
-    published = document.published.version if document.published else 0
-    return document.status is not DocumentStatus.DELETED and published < number
-
-
-def _check_deleted(document: Document) -> None:
-    if document.status is DocumentStatus.DELETED:
-        raise Overtaken(Rejection("deleted", "The document was deleted before this version was ready."))
-
-
-def _check_stands(document: Document, number: int) -> None:
-    _check_deleted(document)
-    if document.published is not None and document.published.version == number:
-        raise Overtaken(None)
-    if not _stands(document, number):
-        raise Overtaken(Rejection("superseded", "A newer version was ready before this one."))
 
 
 def _published(work: Work, parsed: ParsedDocument, chunks: int) -> Published:

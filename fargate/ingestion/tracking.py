@@ -35,11 +35,11 @@ class Tracker:
         self._jobs = jobs
         self._clock = clock
         self._tenant = tenant
-        self._job_id = job.job_id
+        self._job = job
         self._reported_at = clock.monotonic()
         self._counting_since: float | None = None
 
-    def start(self, stage: str, *, result: Mapping[str, Any] | None = None) -> Job:
+    def start(self, stage: str, *, result: Mapping[str, Any] | None = None) -> None:
         """Say that work begins; *result* is what is known of its outcome already."""
 
         def begin(job: Job) -> Job:
@@ -55,7 +55,7 @@ class Tracker:
                 updated_at=self._clock.now(),
             )
 
-        return self._jobs.update(self._tenant, self._job_id, begin)
+        self._job = self._jobs.update(self._tenant, self._job.job_id, begin, known=self._job)
 
     def report(self, stage: str, done: int, total: int) -> None:
         """Say how far it is; the first call of these starts the clock of the rate."""
@@ -87,4 +87,4 @@ class Tracker:
         def unless_ended(job: Job) -> Job:
             return job if job.status in ENDED else replace(change(job), updated_at=self._clock.now())
 
-        self._jobs.update(self._tenant, self._job_id, unless_ended)
+        self._job = self._jobs.update(self._tenant, self._job.job_id, unless_ended, known=self._job)

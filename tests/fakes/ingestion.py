@@ -123,7 +123,7 @@ class ParagraphSandbox:
         self, path: Path, *, name: str, media_type: str | None, language: str, password: str | None = None
     ) -> ParsedDocument:
         """See `fargate.ingestion.tools.Sandbox`."""
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode()  # noqa: ASYNC240 - a few bytes
         if text.startswith("REFUSE"):
             raise DocumentRejected("unreadable", f"{name} cannot be read.")
         blocks, start = [], 0

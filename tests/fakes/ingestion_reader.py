@@ -82,7 +82,7 @@ class Contents:
         assert {job["status"] for job in self.jobs()} <= {"succeeded", "failed", "cancelled"}
 
     def assert_no_orphans(self) -> None:
-        """Vectors, chunk rows and parsed texts are those of published attempts, and each chunk has both of its halves."""
+        """Vectors, chunk rows and parsed texts are those of published attempts; no chunk lacks one of its halves."""
         attempts = {one["published"]["attempt"] for one in self.documents() if one["published"]}
         rows = {sort for _, sort, _ in self.rows.get("chunks", [])}
         assert rows == set(self.vectors)

@@ -216,6 +216,11 @@ def test_deletion_wins_at_every_step_of_an_ingestion(disk: Disk) -> None:
     raise AssertionError("It never comes to an end.")
 
 
+def delete_at(disk: Disk, faults: Faults, target: int, document_id: str, call: str) -> None:
+    if len(faults.calls) == target:
+        in_a_thread(lambda: Site(disk).delete(document_id))
+
+
 def in_a_thread(function: Callable[[], object]) -> None:
     """Do it as another process would: whatever loop runs here, and to its end."""
     thread = threading.Thread(target=function)
