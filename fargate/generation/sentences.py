@@ -165,13 +165,13 @@ def _heads(raw: str, shown: str) -> bool:
 
 # An end is one or more signs, then closing quotes and brackets; then white space, or nothing where the script needs
 # none. A space before the sign is what tokenised corpora have.
-_END = re.compile(r"(?:[.!?…]+[\"'”’»)\]*_]*(?:\[\d{1,3}\])*(?=\s)|[。！？｡]+[」』”’）]*|[؟۔।॥]+(?=\s))")
+_END = re.compile(r"(?:[.!?…]+(?:\s'')?[\"'”’»)\]*_]*(?:\[\d{1,3}\])*(?=\s)|[。！？｡]+[」』”’）]*|[؟۔।॥]+(?=\s))")
 _NEXT = re.compile(r"[\s\"'“‘«(\[*_`¿¡]*(\S)")
 _WORD_BEFORE = re.compile(r"[^\s(\[\"'“‘«*_]+$")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]$")
 _NEVER_LAST = frozenset(
     [
-        *("e.g", "i.e", "eg", "ie", "cf", "vs", "viz", "al", "ca", "approx", "resp", "incl", "excl", "esp"),
+        *("e.g", "i.e", "eg", "ie", "cf", "vs", "viz", "al", "ca", "approx", "resp", "incl", "excl", "esp", "lit"),
         *("mr", "mrs", "ms", "dr", "prof", "rev", "hon", "st", "mt", "gen", "col", "capt", "lt", "sgt", "gov", "sen"),
         *(
             "fig",

@@ -198,5 +198,5 @@ def _known(error: Exception) -> RagError:
     """Give *error* as the caller may see it: one that nobody foresaw says nothing of the inside."""
     if isinstance(error, RagError):
         return error
-    log.exception("answer_failed")
+    log.exception("answer_failed")  # noqa: LOG004  it is being handled by the caller
     return RagError("The answer could not be finished; ask again, and report the trace if it fails again.")
