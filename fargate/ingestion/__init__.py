@@ -1,0 +1,1 @@
+"""Ingestion: raw file → parse → chunk → embed → index."""
