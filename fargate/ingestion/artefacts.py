@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.documents import Document, DocumentStatus
-from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, attempt_of
+from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, attempt_of, chunk_id
 from chalicelib.errors import NotFound
 from chalicelib.ports.blobs import BlobKey, Bucket
 from chalicelib.ports.vectors import MAX_DELETE
@@ -50,6 +50,15 @@ class Artefacts:
         doomed = [one for one in self._stores.chunks.ids(tenant, document_id) if attempt_of(one) not in kept]
         attempts = {attempt_of(one) for one in doomed} | ({loser} - kept if loser else set())
         self._remove(tenant, document, doomed, [keys.text_blob(tenant, document_id, one) for one in sorted(attempts)])
+
+    def remove(self, tenant: Tenant, document: Document, attempt: AttemptId, chunks: int) -> None:
+        """
+        Remove what an attempt that is not published, and never will be, made of *chunks* chunks.
+
+        For a worker that wrote vectors after others had taken away the rows that lead to them.
+        """
+        chunk_ids = [chunk_id(attempt, ordinal) for ordinal in range(chunks)]
+        self._remove(tenant, document, chunk_ids, [keys.text_blob(tenant, document.document_id, attempt)])
 
     def erase(self, tenant: Tenant, document: Document) -> None:
         """Remove everything that was made of the document, its bytes included; its row stays as a tombstone."""

@@ -113,7 +113,13 @@ class Pipeline:
                     language=work.generation.recipe.language,
                 )
         chunks = await asyncio.to_thread(self._cut, work, parsed)
-        await self._index(work, parsed, chunks)
+        try:
+            await self._index(work, parsed, chunks)
+        except Overtaken as overtaken:
+            if overtaken.why is not None:
+                mine = work.version.attempt
+                await asyncio.to_thread(self._artefacts.remove, tenant, work.document, mine, len(chunks))
+            raise
 
     def _fetch(self, tenant: Tenant, job: Job, file: IO[bytes]) -> Work | None:
         """Give the work with its bytes in *file*, or None when they were published already, and now are again."""

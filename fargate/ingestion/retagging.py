@@ -13,6 +13,7 @@ from chalicelib.errors import Conflict
 from chalicelib.ports.vectors import MAX_GET
 from chalicelib.repositories import keys
 from chalicelib.repositories.documents import UPDATE_TRIES
+from fargate.ingestion.artefacts import Artefacts
 from fargate.ingestion.stores import Stores
 
 
@@ -21,6 +22,7 @@ class Retagging:
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
+        self._artefacts = Artefacts(stores)
 
     def retag(self, tenant: Tenant, document_id: DocumentId) -> None:
         """
@@ -32,6 +34,7 @@ class Retagging:
         for _ in range(UPDATE_TRIES):
             self._retag_as(tenant, document)
             before, document = document, self._stores.documents.get(tenant, document_id)
+            self._take_back(tenant, before, document)
             if (before.metadata, before.acl, before.published) == (document.metadata, document.acl, document.published):
                 return
         raise Conflict(f"Document {document_id} changed {UPDATE_TRIES} times while its metadata was being written.")
@@ -50,6 +53,12 @@ class Retagging:
             if cursor is None:
                 return
 
+    def _take_back(self, tenant: Tenant, before: Document, now: Document) -> None:
+        """Remove what was tagged, if it was replaced or deleted meanwhile: some of it may have been written after."""
+        tagged = before.published
+        if tagged is not None and (now.published is None or now.published.attempt != tagged.attempt):
+            self._artefacts.remove(tenant, now, tagged.attempt, tagged.chunks)
+
     def _put(self, tenant: Tenant, document: Document, chunks: Sequence[Chunk]) -> None:
         assert document.published is not None
         index = keys.vector_index(tenant, document.index, document.published.generation)
@@ -59,6 +68,6 @@ class Retagging:
         records = self._stores.vectors.get(index, [chunk.chunk_id for chunk in chunks])
         stale = [replace(record, metadata=metadata) for record in records if record.metadata != metadata]
         if stale:
-            # Should the version be replaced and swept at this moment, the vectors come back; their rows lead to them.
+            # Should the version be replaced and swept before this, the vectors come back; these rows lead to them.
             self._stores.chunks.put(tenant, chunks)
             self._stores.vectors.put(index, stale)

@@ -15,7 +15,7 @@ from chalicelib.errors import Conflict, RagError
 from chalicelib.observability.logs import get_logger
 from chalicelib.observability.spans import start_trace
 from chalicelib.ports.clock import Clock
-from chalicelib.ports.queue import MAX_DELIVERIES, MAX_RECEIVE, Delivery, QueueName
+from chalicelib.ports.queue import MAX_DELAY_S, MAX_DELIVERIES, MAX_RECEIVE, Delivery, QueueName
 from fargate.ingestion import messages
 from fargate.ingestion.deletion import Deletion
 from fargate.ingestion.pipeline import EMBEDDED_AT_ONCE, Pipeline
@@ -124,7 +124,10 @@ class IngestionWorker:
             Tracker(self._stores.jobs, self._clock, tenant, job).fail(_FAILED)
 
     def _delay_s(self, attempt: int) -> float:
-        return self._options.retry_s * float(4 ** (attempt - 1)) * self._options.chance.uniform(0.5, 1.5)
+        if attempt >= MAX_DELIVERIES:
+            return 0  # it goes to the dead letters
+        delay_s = self._options.retry_s * float(4 ** (attempt - 1)) * self._options.chance.uniform(0.5, 1.5)
+        return min(delay_s, MAX_DELAY_S)
 
     async def _take_in(self) -> int:
         """Receive as many messages as there is room for, and begin with them; give how many."""

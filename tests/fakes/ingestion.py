@@ -9,6 +9,7 @@ import math
 import random
 import struct
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -59,7 +60,8 @@ class Faults:
         self.fault = fault
         self.calls: list[str] = []
         self.dead = False
-        self.before: Callable[[str], None] | None = None
+        self.before: Callable[[str], object] | None = None
+        self.instead: dict[str, Callable[..., Any]] = {}
 
     def around(self, port: ResultT, name: str) -> ResultT:
         """Give *port* with its calls counted."""
@@ -91,6 +93,7 @@ class _Watched:
         if not callable(found):
             return found
         call = f"{self._name}.{attribute}"
+        found = self._faults.instead.get(call, found)
         return self._awaited(call, found) if asyncio.iscoroutinefunction(found) else self._called(call, found)
 
     def _called(self, call: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -254,7 +257,7 @@ class Site:
         raise AssertionError("It never comes to rest.")
 
     def _held_back(self) -> bool:
-        return any(True for _ in self.stores.jobs.unfinished(self.clock.now()))
+        return any(True for _ in self.stores.jobs.unfinished(self.clock.now() + timedelta(seconds=1)))
 
 
 def predictable(**options: Any) -> WorkerOptions:
