@@ -13,6 +13,8 @@ from chalicelib.errors import Unauthenticated
 
 ISSUER = "ragstone"
 LIFETIME = timedelta(minutes=10)
+CLOCK_SKEW = timedelta(seconds=30)
+"""How far the clocks of two machines may be apart; without it a token is refused for being made in the future."""
 HEADER = "X-Ragstone-Identity"
 _ALGORITHM = "EdDSA"
 
@@ -48,7 +50,9 @@ class IdentityVerifier:
         """Give the principal of *token*, which it carries on. Raises `Unauthenticated`."""
         required = ["exp", "iat", "sub", "tenant", "roles", "groups"]
         try:
-            claims = jwt.decode(token, self._key, [_ALGORITHM], issuer=ISSUER, options={"require": required})
+            claims = jwt.decode(
+                token, self._key, [_ALGORITHM], issuer=ISSUER, leeway=CLOCK_SKEW, options={"require": required}
+            )
         except jwt.InvalidTokenError as error:
             raise Unauthenticated("The identity token is not valid; send the request through the API.") from error
         indexes = claims.get("indexes")

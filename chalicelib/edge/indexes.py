@@ -9,7 +9,7 @@ from chalicelib.contracts.queries import NoQuery, PageQuery
 from chalicelib.contracts.rendering import index_view
 from chalicelib.domain.access import Permission, may_use_index
 from chalicelib.edge.operations import SAME_ANSWER, Call, Resource
-from chalicelib.errors import Conflict
+from chalicelib.errors import Conflict, NotFound
 
 indexes = Resource("indexes", "Named knowledge bases, and the recipes they are built with")
 
@@ -21,7 +21,7 @@ indexes = Resource("indexes", "Named knowledge bases, and the recipes they are b
     returns=IndexView,
     status=201,
     repeat=SAME_ANSWER,
-    raises=(Conflict,),
+    raises=(NotFound, Conflict),
     summary="Make an empty index",
 )
 def create_index(call: Call[IndexCreate]) -> IndexView:

@@ -10,7 +10,7 @@ import jwt
 
 from chalicelib.domain.access import Principal, Role, Tenant
 from chalicelib.domain.identifiers import TenantId, is_tenant_id
-from chalicelib.errors import Unauthenticated
+from chalicelib.errors import BadUpstream, Unauthenticated
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.jwks import JwksSource
 
@@ -90,7 +90,10 @@ class _PublishedKeys:
 
     def _fetch(self) -> None:
         published = self._source.fetch().get("keys", [])
-        self._keys = {key["kid"]: jwt.PyJWK(key, _ALGORITHM) for key in published if _is_signing_key(key)}
+        try:
+            self._keys = {key["kid"]: jwt.PyJWK(key, _ALGORITHM) for key in published if _is_signing_key(key)}
+        except jwt.PyJWTError as error:
+            raise BadUpstream("The issuer of user tokens publishes a key that is none.") from error
         self._fetched_at = self._clock.monotonic()
 
 

@@ -42,7 +42,7 @@ from chalicelib.errors import InvalidRequest
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.table import Table
 from chalicelib.repositories.chunks import Chunks
-from chalicelib.repositories.documents import Documents, missing
+from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
 from chalicelib.repositories.runs import Runs
@@ -255,6 +255,7 @@ def _run(store: Store, principal: Principal, request: AskFields, kind: RunKind) 
         request=request.model_dump(mode="json"),
         timings_ms={"search": 1.0},
         trace_id="1-00000000-000000000000000000000000",
+        user=request.user if isinstance(request, QueryRequest) else None,
     )
     return run if kind is RunKind.RETRIEVE else _answered(run)
 
@@ -273,9 +274,10 @@ def _answered(run: Run) -> Run:
 
 
 def _passages(store: Store, principal: Principal, index: str) -> list[Passage]:
-    found = [document for document in store.documents.all_of(principal.tenant, index)]
     readable = [
-        one for one in found if one.status is DocumentStatus.READY and may_read(principal, one.acl) and one.published
+        one
+        for one in store.documents.all_of(principal.tenant, index)
+        if one.status is DocumentStatus.READY and may_read(principal, one.acl) and one.published
     ]
     return [_passage(store, principal, document) for document in readable]
 

@@ -12,11 +12,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from chalice.test import Client
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chalicelib.adapters.file_blobs import FileBlobs
 from chalicelib.adapters.sqlite_table import SqliteTable
 from chalicelib.contracts.health import Dependency
-from chalicelib.domain.access import Role, Tenant
+from chalicelib.contracts.identity import IdentitySigner, IdentityVerifier
+from chalicelib.domain.access import Principal, Role, Tenant
 from chalicelib.domain.credentials import ApiKey, credential, digest_of, new_secret
 from chalicelib.domain.identifiers import KeyId, TenantId, new_id
 from chalicelib.edge.application import create_app
@@ -30,12 +32,13 @@ from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
 from chalicelib.repositories.runs import Runs
 from tests.fakes.clock import HandClock
+from tests.fakes.described import check_described
 from tests.fakes.edge_services import InstantIngestor, QuotingGenerator, Store, WholeIndexRetriever
-from tests.fakes.identities import SIGNER, VERIFIER
 from tests.fakes.user_token_issuer import AUDIENCE, ISSUER, UserTokenIssuer
 
 ACME = Tenant(TenantId("acme"))
 RIVAL = Tenant(TenantId("rival"))
+KEY = Ed25519PrivateKey.generate()
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,19 @@ class Reply:
         return self.status, self.body["code"]
 
 
+class PresentSigner(IdentitySigner):
+    """Signs for the time of the machine, by which identity tokens are checked, wherever a test moved its clock to."""
+
+    def sign(self, principal: Principal, at: datetime) -> str:
+        """See `IdentitySigner.sign`."""
+        return super().sign(principal, datetime.now(UTC))
+
+
 class World:
-    """One platform; its clock starts now, as identity tokens are checked by the time of the machine."""
+    """One platform, on a clock that a test moves."""
 
     def __init__(self, folder: Path, **replaced: Any) -> None:
-        self.clock = HandClock(datetime.now(UTC).replace(microsecond=0))
+        self.clock = HandClock()
         self.table = SqliteTable(folder / "tables.db", self.clock)
         self.store = Store(
             table=self.table,
@@ -87,7 +98,11 @@ class World:
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, Any] | None = None,
     ) -> Reply:
-        """Send a request, *body* as JSON unless it is bytes; *credential* stands behind ``Bearer``."""
+        """
+        Send a request, *body* as JSON unless it is bytes; *credential* stands behind ``Bearer``.
+
+        Every answer is held to the API's own description.
+        """
         sent = {"Authorization": f"Bearer {credential}"} if credential is not None else {}
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         target = path + ("?" + urlencode(query, doseq=True) if query else "")
@@ -96,6 +111,8 @@ class World:
         response = self._client.http.request(method, target, headers={**sent, **(headers or {})}, body=raw)
         answered = {name.lower(): value for name, value in response.headers.items()}
         status = _as_configured(response.status_code, answered)
+        if status == response.status_code and "x-trace-id" in answered:  # it came from the app and not from the gateway
+            check_described(method, path, status, answered, response.json_body)
         return Reply(status, answered, response.body, response.json_body)
 
     def key(
@@ -156,8 +173,8 @@ class World:
             retriever=WholeIndexRetriever(self.store),
             generator=QuotingGenerator(self.store),
             wait=asyncio.run,
-            signer=SIGNER,
-            verifier=VERIFIER,
+            signer=PresentSigner(KEY),
+            verifier=IdentityVerifier(KEY.public_key()),
             users=UserTokens(self.issuer, self.clock, issuer=ISSUER, audience=AUDIENCE),
             readiness=lambda: self.dependencies,
         )

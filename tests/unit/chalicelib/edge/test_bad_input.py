@@ -30,7 +30,11 @@ def places(body: Any) -> list[list[Any]]:
         ("/query", {"question": "q", "top_k": "5"}, ["top_k"]),
         ("/query", {"question": "q", "strategy": "magic"}, ["strategy"]),
         ("/query", {"question": "q", "qestion": "q"}, ["qestion"]),
-        ("/query", {"question": "q", "conversation": [{"role": "system", "content": "x"}]}, ["conversation", 0, "role"]),
+        (
+            "/query",
+            {"question": "q", "conversation": [{"role": "system", "content": "x"}]},
+            ["conversation", 0, "role"],
+        ),
         ("/retrieve", {"question": "q", "index": "Not A Name"}, ["index"]),
         ("/documents", DOCUMENT | {"name": ""}, ["name"]),
         ("/documents", DOCUMENT | {"name": "a\x00b"}, ["name"]),
