@@ -22,7 +22,7 @@ from chalicelib.errors import BadUpstream, DeadlineExceeded, RagError, Unavailab
 from chalicelib.observability.spans import TRACE_HEADER, span, trace_header
 from chalicelib.ports.models import EmbedderInfo, Embeddings, Purpose, TokenSpans
 from fargate.adapters.embedding_groups import embed_groups, grouped
-from fargate.adapters.minilm import MINILM, MiniLmTokenizer, refuse_unusable
+from fargate.adapters.minilm import FRAME, MINILM, MiniLmTokenizer, refuse_unusable
 
 _GROUP_TEXTS = 64
 _GROUP_CHARACTERS = 1_000_000  # in UTF-8 and JSON still under the service's limit of 8 MiB
@@ -100,7 +100,7 @@ class HttpEmbedder:
             encoding_format="base64",
             input_type=purpose.value,
         )
-        tokens = [count - 2 for count in map(len, self._tokenizer.ids(request.input))]
+        tokens = [len(ids) - len(FRAME) for ids in self._tokenizer.ids(request.input)]
         answer = self._post(request.model_dump_json(exclude_none=True).encode(), purpose, headers)
         return Embeddings(_vectors(answer, len(texts)), tokens)
 

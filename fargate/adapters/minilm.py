@@ -19,9 +19,9 @@ TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f41157
 MINILM = EmbedderInfo(
     name="local/minilm", dimension=384, max_tokens=256, languages=("en",), revision=f"minilm-l6-v2-{MODEL_SHA256[:12]}"
 )
+FRAME = (101, 102)
+"""The special tokens around every text: [CLS] and [SEP]."""
 
-_FIRST, _LAST = 101, 102  # [CLS] and [SEP]
-_SPECIALS = 2
 _HEAD_CHARACTERS = 4_096
 _SEGMENT_CHARACTERS = 16_384  # larger ones are slower: they no longer fit into the cache
 _SPACE = re.compile(r"\s")
@@ -62,8 +62,8 @@ class MiniLmTokenizer:
         """Give the token ids of each text, special tokens included, cut to what the model takes."""
         heads = [self.head(text) for text in texts]
         encodings = self._tokenizer.encode_batch_fast(heads, add_special_tokens=False)
-        room = MINILM.max_tokens - _SPECIALS
-        return [[_FIRST, *encoding.ids[:room], _LAST] for encoding in encodings]
+        room = MINILM.max_tokens - len(FRAME)
+        return [[FRAME[0], *encoding.ids[:room], FRAME[1]] for encoding in encodings]
 
     def head(self, text: str) -> str:
         """Give a beginning of *text* that comes to the same `ids`; short, however long the text is."""
@@ -88,7 +88,7 @@ class MiniLmTokenizer:
     def _decides(self, head: str) -> bool:
         # What follows can change nothing before the last word of the head, which may itself be cut short.
         words = self._encode(head).word_ids
-        room = MINILM.max_tokens - _SPECIALS
+        room = MINILM.max_tokens - len(FRAME)
         return len(words) > room and words[room - 1] != words[-1]
 
     def _encode(self, text: str) -> Encoding:

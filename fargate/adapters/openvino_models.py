@@ -19,12 +19,11 @@ from chalicelib.ports.models import EmbedderInfo, Embeddings, Purpose, TokenSpan
 from fargate.adapters.admission import Admission
 from fargate.adapters.embedding_backlog import EmbeddingBacklog, Group, WaitingText, padded_length
 from fargate.adapters.embedding_groups import embed_groups, grouped
-from fargate.adapters.minilm import MINILM, MiniLmTokenizer, model_file, refuse_unusable
+from fargate.adapters.minilm import FRAME, MINILM, MiniLmTokenizer, model_file, refuse_unusable
 
 _GROUP_TEXTS = 64
 _GROUP_CHARACTERS = 1_000_000
 _INLINE_CHARACTERS = 4_096  # tokenised in about a millisecond: sooner done than handed to a thread
-_EMPTY_TEXT = (101, 102)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ class OpenVinoEmbedder:
             group = Group(ids)
             self._backlog.put(group.texts, purpose)
             vectors = await asyncio.wrap_future(group.future)
-        return Embeddings(vectors, tokens=[len(each) - len(_EMPTY_TEXT) for each in ids])
+        return Embeddings(vectors, tokens=[len(each) - len(FRAME) for each in ids])
 
     async def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         if sum(map(len, texts)) <= _INLINE_CHARACTERS:
@@ -119,7 +118,7 @@ class OpenVinoEmbedder:
 
     def _work(self) -> None:
         request = self._model.create_infer_request()
-        _infer(request, [_EMPTY_TEXT])  # the first run prepares the kernels; better now than in somebody's question
+        _infer(request, [FRAME])  # the first run prepares the kernels; better now than in somebody's question
         while batch := self._backlog.take():
             try:
                 vectors = _infer(request, [text.ids for text in batch])
