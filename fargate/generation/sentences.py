@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import zip_longest
 
 MAX_SENTENCE_CHARACTERS = 1_000
 """A longer run without an end is a data dump, not a sentence; it is left out."""
@@ -102,7 +103,7 @@ def _kinds(text: str) -> Iterator[tuple[_Line, int, int]]:
     fenced = False
     after_row = False
     lines = list(_lines(text))
-    for (start, stop), following in zip(lines, [*lines[1:], (0, 0)], strict=True):
+    for (start, stop), following in zip_longest(lines, lines[1:], fillvalue=(0, 0)):
         line = text[start:stop]
         fence = _FENCE.match(line) is not None
         kind = _Line.NOTHING if fence or fenced else _kind(line, text[slice(*following)])
@@ -160,12 +161,12 @@ def _heads(raw: str, shown: str) -> bool:
     """Say whether a paragraph of one sentence is rather a heading: short, on one line, and without an end."""
     if "\n" in raw or _ITEM.match(raw) or _ROW.match(raw):
         return False
-    return _END.search(shown[-3:] + " ") is None and len(shown) <= MAX_HEADING_CHARACTERS
+    return _END.search(shown[-8:]) is None and len(shown) <= MAX_HEADING_CHARACTERS
 
 
 # An end is one or more signs, then closing quotes and brackets; then white space, or nothing where the script needs
 # none. A space before the sign is what tokenised corpora have.
-_END = re.compile(r"(?:[.!?…]+(?:\s'')?[\"'”’»)\]*_]*(?:\[\d{1,3}\])*(?=\s)|[。！？｡]+[」』”’）]*|[؟۔।॥]+(?=\s))")
+_END = re.compile(r"(?:[.!?…]+(?:\s'')?[\"'”’»)\]*_]*(?:\[\d{1,3}\])*(?=\s|$)|[。！？｡]+[」』”’）]*|[؟۔।॥]+(?=\s|$))")
 _NEXT = re.compile(r"[\s\"'“‘«(\[*_`¿¡]*(\S)")
 _WORD_BEFORE = re.compile(r"[^\s(\[\"'“‘«*_]+$")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]$")
