@@ -179,7 +179,7 @@ def _after_prefix(prefix: str) -> str | None:
 
 
 def _page_of(rows: sqlite3.Cursor, limit: int) -> tuple[list[tuple[Any, ...]], bool]:
-    """Take the rows of one page, and say whether more follow."""
+    """Take the rows of one page, its size counted in characters, and say whether more follow."""
     page: list[tuple[Any, ...]] = []
     size = 0
     for row in rows:

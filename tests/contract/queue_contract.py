@@ -254,6 +254,16 @@ class QueueContract:
         assert queue.depth(WORK) == Depth(0, 1, 0, 0.0)
         queue.extend(WORK, quick.receipt, 10)
 
+    def test_what_lapsed_cannot_be_given_back(self, queue: Queue, clock: HandClock) -> None:
+        """After its time a loan is over: giving the message back late does not keep it from the next worker."""
+        queue.send(WORK, {})
+        (slow,) = queue.receive(WORK, lease_s=10)
+        clock.advance(10)
+
+        queue.release(WORK, slow.receipt, delay_s=MAX_DELAY_S)
+
+        assert len(queue.receive(WORK)) == 1
+
     # dead letters
 
     def test_a_message_never_acknowledged_becomes_a_dead_letter(self, queue: Queue, clock: HandClock) -> None:
@@ -326,6 +336,18 @@ class QueueContract:
         assert {delivery.attempt for delivery in got} == {1}
         assert queue.depth(WORK) == Depth(1, 3, 0, 0.0)
 
+    def test_redriving_makes_old_receipts_void(self, queue: Queue, clock: HandClock) -> None:
+        """A worker of long ago cannot finish a message that starts anew."""
+        queue.send(WORK, {})
+        for _ in range(MAX_DELIVERIES):
+            (delivery,) = queue.receive(WORK, lease_s=10)
+            clock.advance(10)
+        queue.redrive(WORK)
+
+        queue.ack(WORK, delivery.receipt)
+
+        assert len(queue.receive(WORK)) == 1
+
     # depth
 
     def test_depth_counts_what_is_where(self, queue: Queue, clock: HandClock) -> None:
@@ -379,7 +401,7 @@ class QueueContract:
 
         run_state_machine_as_test(
             Machine,
-            settings=settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True, database=None),
+            settings=settings(max_examples=50, stateful_step_count=40, deadline=None, derandomize=True, database=None),
         )
 
 
@@ -402,7 +424,7 @@ class LeaseMachine(RuleBasedStateMachine):
         self.loans: dict[str, Loan] = {}
         self.receipts: list[str] = ["nobody's"]
 
-    @initialize(count=st.integers(0, 3))
+    @initialize(count=st.integers(1, 4))
     def begin(self, count: int) -> None:
         """Start with some messages."""
         for _ in range(count):
@@ -415,7 +437,7 @@ class LeaseMachine(RuleBasedStateMachine):
         assert message_id not in self.loans
         self.loans[message_id] = Loan(self._now() + delay_s)
 
-    @rule(limit=st.integers(1, 3), lease_s=st.sampled_from([3, 10]))
+    @rule(limit=st.integers(1, 3), lease_s=st.sampled_from([10, 100]))
     def receive(self, limit: int, lease_s: int) -> None:
         """Borrow; only ready messages come, and as many as there are."""
         ready = {name for name, loan in self.loans.items() if self._ready(loan)}
@@ -430,10 +452,17 @@ class LeaseMachine(RuleBasedStateMachine):
             loan.receipt, loan.ready_at = delivery.receipt, self._now() + lease_s
             self.receipts.append(delivery.receipt)
 
+    @rule(times=st.integers(1, MAX_DELIVERIES))
+    def crash(self, times: int) -> None:
+        """Borrow and never come back, again and again."""
+        for _ in range(times):
+            self.receive(3, 3)
+            self.clock.advance(3)
+
     @rule(data=st.data(), lease_s=st.sampled_from([2, 20]))
     def extend(self, data: st.DataObject, lease_s: int) -> None:
         """Extend a loan, or be told that it is over."""
-        receipt = data.draw(st.sampled_from(self.receipts))
+        receipt = self._any_receipt(data)
         loan = self._loan(receipt)
         if loan is not None:
             self.queue.extend(WORK, receipt, lease_s)
@@ -445,7 +474,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def ack(self, data: st.DataObject) -> None:
         """Finish a loan; one that ran out may or may not count, so the model leaves those alone."""
-        receipt = data.draw(st.sampled_from(self.receipts))
+        receipt = self._any_receipt(data)
         if any(loan.receipt == receipt and loan.ready_at <= self._now() for loan in self.loans.values()):
             return
         self.queue.ack(WORK, receipt)
@@ -454,7 +483,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @rule(data=st.data(), delay_s=st.sampled_from([0, 7]))
     def release(self, data: st.DataObject, delay_s: int) -> None:
         """Give a message back."""
-        receipt = data.draw(st.sampled_from(self.receipts))
+        receipt = self._any_receipt(data)
         self.queue.release(WORK, receipt, delay_s=delay_s)
         loan = self._loan(receipt)
         if loan is not None:
@@ -484,6 +513,11 @@ class LeaseMachine(RuleBasedStateMachine):
 
     def _now(self) -> float:
         return self.clock.now().timestamp()
+
+    def _any_receipt(self, data: st.DataObject) -> str:
+        """Choose one that a message bears still, more often than one of long ago."""
+        current = [loan.receipt for loan in self.loans.values() if loan.receipt is not None]
+        return data.draw(st.sampled_from(current or self.receipts) | st.sampled_from(self.receipts))
 
     def _loan(self, receipt: str) -> Loan | None:
         return next((loan for loan in self.loans.values() if loan.receipt == receipt and self._leased(loan)), None)

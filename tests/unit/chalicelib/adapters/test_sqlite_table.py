@@ -104,6 +104,19 @@ def test_expired_items_are_removed_in_time(tmp_path: Path, clock: HandClock) -> 
         assert connection.execute("SELECT sk FROM item ORDER BY sk").fetchall() == [("long",), ("other",)]
 
 
+def test_a_page_ends_before_it_grows_too_large(tmp_path: Path, clock: HandClock) -> None:
+    """As on DynamoDB, callers meet pages that are shorter than their limit; an item never has to be split."""
+    with closing(SqliteTable(tmp_path / "t.db", clock)) as table:
+        for number in range(4):
+            table.write(Put(Item(key(str(number)), {"t": "x" * 390_000})))
+        first = table.query(Query(TableName.JOBS, "p"))
+        second = table.query(Query(TableName.JOBS, "p", cursor=first.cursor))
+
+    assert [item.key.sort for item in first.items] == ["0", "1"]
+    assert [item.key.sort for item in second.items] == ["2", "3"]
+    assert second.cursor is None
+
+
 def test_a_full_disk_stores_nothing_of_a_write(tmp_path: Path, clock: HandClock) -> None:
     """A write for which no space is left is not there by half, and what was there stays."""
     with closing(SqliteTable(tmp_path / "t.db", clock)) as table:
