@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretBytes
 
+from chalicelib.adapters import data_folder
 from chalicelib.adapters.file_blobs import FileBlobs
 from chalicelib.adapters.file_secrets import FileSecrets
 from chalicelib.adapters.http_jwks import HttpJwks
@@ -64,6 +66,11 @@ class RemoteServices:
     ingestor: Ingestor | None
     retriever: Retriever | None
     generator: Generator | None
+
+
+def owned_data_folder(settings: Settings) -> AbstractContextManager[Path]:
+    """Hold the data folder for this process alone; see `data_folder.lock`."""
+    return data_folder.lock(settings.data_dir)
 
 
 @contextmanager

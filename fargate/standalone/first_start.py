@@ -14,6 +14,7 @@ from chalicelib.contracts.documents import DocumentCreate
 from chalicelib.contracts.indexes import IndexCreate
 from chalicelib.domain.access import Principal, Role, Tenant
 from chalicelib.domain.credentials import ApiKey, credential, digest_of, new_secret
+from chalicelib.domain.documents import DocumentStatus
 from chalicelib.domain.identifiers import KeyId, new_id
 from chalicelib.domain.releases import LIVE, Release, ReleaseConfig, ReleaseStatus
 from chalicelib.errors import Conflict
@@ -107,6 +108,12 @@ async def submit_sample(ingestor: Ingestor, documents: Documents, principal: Pri
             submitted += 1
     mark.touch()
     return submitted
+
+
+def sample_pending(documents: Documents, tenant: Tenant) -> bool:
+    """Say whether some document of the sample index is still being read."""
+    unfinished = (DocumentStatus.PENDING, DocumentStatus.PROCESSING)
+    return any(document.status in unfinished for document in documents.all_of(tenant, SAMPLE_INDEX))
 
 
 def sample_documents() -> list[Path]:

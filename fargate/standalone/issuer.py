@@ -30,8 +30,13 @@ class LocalIssuer:
         self._issuer = issuer
         self._audience = audience
 
-    def jwks(self) -> dict[str, Any]:
-        """Give the public key, as an issuer publishes it."""
+    @property
+    def name(self) -> str:
+        """What stands in the tokens as their issuer."""
+        return self._issuer
+
+    def fetch(self) -> dict[str, Any]:
+        """Give the public key, as an issuer publishes it; see `ports.jwks.JwksSource`."""
         public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))
         return {"keys": [public | {"kid": KEY_ID, "use": "sig", "alg": "RS256"}]}
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import uvicorn
@@ -20,6 +21,7 @@ from fargate.bootstrap import Services
 GRACE_S = 10
 DEADLINE_S = 60.0
 BACKLOG = 1_024
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 ResultT = TypeVar("ResultT")
 
@@ -39,12 +41,8 @@ def listen(settings: Settings) -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
-    """
-    Serve *app* on *listening* until the task given here ends, which a signal lets it do.
-
-    Requests under way get `GRACE_S` to finish.
-    """
+async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
+    """Serve *app* on *listening* while the context lasts; requests under way then get `GRACE_S` to finish."""
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -53,12 +51,12 @@ async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[async
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     task = asyncio.create_task(server.serve([listening]))
     try:
         while not (server.started or task.done()):
-            await asyncio.sleep(0.01)
-        yield task
+            await asyncio.sleep(0.01)  # noqa: ASYNC110 -- uvicorn has a flag, not an event
+        yield
     finally:
         server.should_exit = True
         await task
@@ -76,16 +74,29 @@ async def working(services: Services) -> AsyncIterator[None]:
         await task
 
 
+async def told_to_stop() -> None:
+    """Wait for SIGINT or SIGTERM; a second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def first() -> None:
+        stop.set()
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, first)
+    await stop.wait()
+
+
 async def serve_service(services: Services, name: str) -> None:
     """Serve one service, and its worker if it has one, until a signal comes."""
     listening = listen(services.core.settings)
-    app = services.app(name)
-    async with serving(app, listening) as served:
-        if name != "ingestion":
-            await served
-            return
-        async with working(services):
-            await served
+    async with AsyncExitStack() as running:
+        if name == "ingestion":
+            await running.enter_async_context(working(services))
+        await running.enter_async_context(serving(services.app(name), listening))
+        await told_to_stop()
 
 
 def crossing(loop: asyncio.AbstractEventLoop) -> Wait:
@@ -102,3 +113,9 @@ def crossing(loop: asyncio.AbstractEventLoop) -> Wait:
     return wait
 
 
+class _Server(uvicorn.Server):
+    """Leaves signals alone: they end the whole platform, not just the server."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
