@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import RootModel
@@ -20,11 +21,15 @@ def describing(resources: Sequence[Resource]) -> tuple[Resource, ...]:
     itself = Resource("openapi", "This description")
     described = (*resources, itself)
 
+    @cache
+    def made(version: str) -> OpenApiDocument:
+        from chalicelib.edge.openapi import document  # few ask for it, and its examples are built at import
+
+        return OpenApiDocument(document(described, version))
+
     @itself.open_to_everybody("/openapi.json", returns=OpenApiDocument, summary="Describe the API")
     def get_openapi(call: Visit[NoQuery]) -> OpenApiDocument:
         """OpenAPI 3.1: every operation with its schemas, examples, permission and problems."""
-        from chalicelib.edge.openapi import document  # few ask for it, and its examples are built at import
-
-        return OpenApiDocument(document(described, call.edge.version))
+        return made(call.edge.version)
 
     return described
