@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -42,6 +43,7 @@ def vector(text: str) -> bytes:
     return bytes((total / np.linalg.norm(total)).astype("<f4").tobytes())
 
 
+@cache
 def _direction(word: str) -> np.ndarray:
     seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
     return np.random.default_rng(seed).standard_normal(DIMENSION)

@@ -57,7 +57,7 @@ def live_through(known: Knowledge, story: Story) -> DocumentId:
     return document_id
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     told=st.lists(stories, min_size=1, max_size=12),
     groups=st.sets(st.sampled_from(GROUPS[1:])),
