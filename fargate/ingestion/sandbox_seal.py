@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import math
+import os
 import platform
 import resource
 import signal
@@ -15,6 +17,7 @@ from fargate.ingestion.sandbox_wire import SandboxLimits
 
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _SECCOMP_MODE_FILTER = 1, 22, 38, 2
 _OPEN_FILES = 16
+_ALARM_AFTER_S = 2
 
 # What computing on memory and writing an answer takes, by name: (x86-64, AArch64). Everything else, first of all
 # opening files, making sockets, starting or signalling processes, answers EPERM.
@@ -64,16 +67,19 @@ _ALLOW, _DENY = 0x7FFF0000, 0x00050000 | 1
 _LIBC = ctypes.CDLL(None)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when the one that forked it ends."""
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when *parent*, which forked it, ends; end now if it has ended already."""
     if sys.platform == "linux":
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def limit(limits: SandboxLimits) -> None:
-    """Set hard limits: address space, processor time, open files, no file written, no core dumped."""
+    """Set hard limits: time, address space, processor time, open files, no file written, no core dumped."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as score:  # noqa: PTH123
         score.write(b"1000")  # Where memory is short, the kernel should kill this child rather than the service.
+    signal.alarm(math.ceil(limits.wall_s) + _ALARM_AFTER_S)  # should nobody be left to watch the clock
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -76,8 +76,10 @@ class Zygote:
             return
         data = _exactly(self._control, int.from_bytes(header))
         file, answer, leash = descriptors
+        zygote = os.getpid()
         pid = os.fork()
         if pid == 0:
+            sandbox_seal.die_with_parent(zygote)
             _child(self._reader, data, file, answer)
         os.close(file)
         os.close(answer)
@@ -122,7 +124,6 @@ def _child(reader: ModuleType, data: bytes, file: int, answer: int) -> NoReturn:
     try:
         _keep_only(file, answer)
         request = Request.decode(data)
-        sandbox_seal.die_with_parent()
         sandbox_seal.limit(request.limits)
         sandbox_seal.filter_system_calls()
         _send(_answer(reader, request))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from fargate.ingestion.parsers.source import Source
 from fargate.ingestion.sandbox import Sandbox, SandboxLimits
 from fargate.ingestion.sandbox_wire import verdict
 
+_ROOT = Path(sandbox_seal.__file__).parents[2]
 _HOSTILE = "tests.fakes.hostile_reader"
 _LIMITS = SandboxLimits(wall_s=10.0, cpu_s=5, memory_bytes=256 << 20, answer_bytes=4 << 20)
 _HASTY = SandboxLimits(wall_s=0.3, cpu_s=5, memory_bytes=256 << 20, answer_bytes=4 << 20)
@@ -216,6 +218,7 @@ def test_children_die_with_the_zygote_and_the_file_is_tried_once_more(file: Writ
     asyncio.run(kill_twice())
 
 
+@_sealed
 def test_closing_ends_what_runs(file: Write, make: Make) -> None:
     """A reader that hangs does not hold the service up when it stops."""
     sandbox = make()
@@ -223,10 +226,11 @@ def test_closing_ends_what_runs(file: Write, make: Make) -> None:
 
     async def close_meanwhile() -> None:
         reading = asyncio.create_task(sandbox.parse(path, name="file.txt", media_type=None, language="en"))
-        await asyncio.to_thread(_until, lambda: _children(sandbox) or None)
+        children = await asyncio.to_thread(_until, lambda: _children(sandbox) or None)
         await asyncio.to_thread(sandbox.close)
         with pytest.raises(Unavailable, match="closed"):
             await reading
+        await asyncio.to_thread(_until, lambda: not any(map(_runs, children)))
 
     asyncio.run(close_meanwhile())
 
@@ -236,6 +240,13 @@ def test_a_reader_that_cannot_be_loaded_is_an_unavailable_sandbox(file: Write, m
     sandbox = make(reader="tests.fakes.no_such_reader")
     with pytest.raises(Unavailable, match="could not be started"):
         read(sandbox, file("behave"))
+
+
+def test_a_child_forked_too_late_ends_by_itself() -> None:
+    """The zygote can die between forking a child and the child's asking to die with it."""
+    code = "import sys; from fargate.ingestion import sandbox_seal as seal; seal.die_with_parent(int(sys.argv[1]))"
+    for parent, status in ((os.getpid(), 0), (os.getpid() + 1, 1)):
+        assert subprocess.run([sys.executable, "-c", code, str(parent)], cwd=_ROOT).returncode == status
 
 
 @pytest.mark.parametrize("answer", [b"", b"+", b"-", b"*", b"-[]", b'-["empty"]', b'-["empty", 3]', b"+[]", b"\xff"])
