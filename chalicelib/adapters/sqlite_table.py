@@ -25,7 +25,6 @@ from chalicelib.ports.table import (
     Page,
     Put,
     Query,
-    TableName,
 )
 
 # All tables are one: each index begins with the table's name. `WITHOUT ROWID` would be slower for rows of this size.
@@ -40,12 +39,12 @@ CREATE INDEX IF NOT EXISTS item_gsi1 ON item (family, gsi1_pk, gsi1_sk, pk, sk) 
 CREATE INDEX IF NOT EXISTS item_gsi2 ON item (family, gsi2_pk, gsi2_sk, pk, sk) WHERE gsi2_pk IS NOT NULL;
 CREATE INDEX IF NOT EXISTS item_expiry ON item (expires_at) WHERE expires_at IS NOT NULL
 """
-_FIELDS = "family, pk, sk, data, version, expires_at, gsi1_pk, gsi1_sk, gsi2_pk, gsi2_sk"
+_VALUES = "data, version, expires_at, gsi1_pk, gsi1_sk, gsi2_pk, gsi2_sk"
 _ALIVE = "(expires_at IS NULL OR expires_at >= ?)"
-_GET = f"SELECT {_FIELDS} FROM item WHERE family = ? AND pk = ? AND sk = ? AND {_ALIVE}"  # noqa: S608 - constants only
+_GET = f"SELECT {_VALUES} FROM item WHERE family = ? AND pk = ? AND sk = ? AND {_ALIVE}"  # noqa: S608 - constants only
 _VERSION = f"SELECT version FROM item WHERE family = ? AND pk = ? AND sk = ? AND {_ALIVE}"  # noqa: S608 - constants only
 _PUT = f"""
-INSERT INTO item ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO item (family, pk, sk, {_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (family, pk, sk) DO UPDATE SET
     data = excluded.data, version = excluded.version, expires_at = excluded.expires_at,
     gsi1_pk = excluded.gsi1_pk, gsi1_sk = excluded.gsi1_sk, gsi2_pk = excluded.gsi2_pk, gsi2_sk = excluded.gsi2_sk
@@ -70,7 +69,7 @@ class SqliteTable:
         check_key(key)
         with self._file.reading() as connection:
             row = connection.execute(_GET, (*_key_row(key), self._now())).fetchone()
-        return _item(row) if row else None
+        return _item(key, row) if row else None
 
     def batch_get(self, keys: Sequence[Key]) -> Sequence[Item]:
         """See `Table.batch_get`."""
@@ -78,7 +77,7 @@ class SqliteTable:
         now = self._now()
         with self._file.reading() as connection, transaction(connection):
             rows = [connection.execute(_GET, (*_key_row(key), now)).fetchone() for key in keys]
-        return [_item(row) for row in rows if row]
+        return [_item(key, row) for key, row in zip(keys, rows, strict=True) if row]
 
     def write(self, *operations: Operation) -> None:
         """See `Table.write`."""
@@ -97,7 +96,7 @@ class SqliteTable:
         statement, values = _select(query, self._now())
         with self._file.reading() as connection, closing(connection.execute(statement, values)) as cursor:
             rows, more = _page_of(cursor, query.limit)
-        items = tuple(_item(row) for row in rows)
+        items = tuple(_item(Key(query.table, partition, sort), values) for partition, sort, *values in rows)
         return Page(items, table_cursor.encode(query, _position(items[-1], query.index)) if more else None)
 
     def close(self) -> None:
@@ -148,7 +147,7 @@ def _select(query: Query, now: float) -> tuple[str, list[str | float]]:
     ordering = ", ".join(column + direction for column in order)
     where = " AND ".join(conditions)
     # One row more than asked for tells whether there is a next page.
-    return f"SELECT {_FIELDS} FROM item WHERE {where} ORDER BY {ordering} LIMIT {query.limit + 1}", values  # noqa: S608 - constants and an int
+    return f"SELECT pk, sk, {_VALUES} FROM item WHERE {where} ORDER BY {ordering} LIMIT {query.limit + 1}", values  # noqa: S608 - constants and an int
 
 
 def _bounds(query: Query, sort: str, order: str) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -183,7 +182,7 @@ def _page_of(rows: sqlite3.Cursor, limit: int) -> tuple[list[tuple[Any, ...]], b
     page: list[tuple[Any, ...]] = []
     size = 0
     for row in rows:
-        size += len(row[3])
+        size += len(row[2])
         if len(page) == limit or (page and size > MAX_PAGE_BYTES):
             return page, True
         page.append(row)
@@ -202,13 +201,8 @@ def _key_row(key: Key) -> tuple[str, str, str]:
     return key.table.value, key.partition, key.sort
 
 
-def _item(row: tuple[Any, ...]) -> Item:
-    family, partition, sort, data, version, expires_at, gsi1_pk, gsi1_sk, gsi2_pk, gsi2_sk = row
-    return Item(
-        Key(TableName(family), partition, sort),
-        json.loads(data),
-        version,
-        expires_at,
-        None if gsi1_pk is None else (gsi1_pk, gsi1_sk),
-        None if gsi2_pk is None else (gsi2_pk, gsi2_sk),
-    )
+def _item(key: Key, values: Sequence[Any]) -> Item:
+    data, version, expires_at, gsi1_pk, gsi1_sk, gsi2_pk, gsi2_sk = values
+    gsi1 = None if gsi1_pk is None else (gsi1_pk, gsi1_sk)
+    gsi2 = None if gsi2_pk is None else (gsi2_pk, gsi2_sk)
+    return Item(key, json.loads(data), version, expires_at, gsi1, gsi2)

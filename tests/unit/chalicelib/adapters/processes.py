@@ -22,6 +22,17 @@ def lines(process: subprocess.Popen[str]) -> list[str]:
     return output.splitlines()
 
 
+def killed(process: subprocess.Popen[str], *, after_lines: int) -> list[str]:
+    """Kill -9 *process* once it printed so many lines; give all that it printed."""
+    assert process.stdout is not None
+    printed = [process.stdout.readline() for _ in range(after_lines)]
+    process.kill()
+    # Not `communicate`: it would miss the lines that `readline` has read ahead.
+    printed.extend(process.stdout.readlines())
+    process.communicate()
+    return [line.rstrip() for line in printed]
+
+
 def together(script: str, *arguments: object, count: int = 3) -> list[list[str]]:
     """Run *script* in *count* processes that read a line and begin at once; give what each printed."""
     processes = [start(script, number, *arguments) for number in range(count)]

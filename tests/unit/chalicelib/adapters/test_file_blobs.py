@@ -15,7 +15,7 @@ from chalicelib.adapters.file_blobs import FileBlobs
 from chalicelib.errors import InvalidRequest, NotFound, PayloadTooLarge, StorageFull, Unavailable, UnsupportedMedia
 from chalicelib.ports.blobs import BlobKey, Bucket, UploadTerms
 from tests.fakes.clock import HandClock
-from tests.unit.chalicelib.adapters.processes import start, together
+from tests.unit.chalicelib.adapters.processes import killed, start, together
 
 KEY = BlobKey(Bucket.RAW, "ten_1/doc_1/1.pdf")
 HELLO = hashlib.sha256(b"hello").hexdigest()
@@ -79,12 +79,7 @@ def test_blobs_are_there_after_a_restart(blobs: FileBlobs, root: Path, clock: Ha
 
 def test_a_kill_leaves_a_whole_blob(root: Path, clock: HandClock) -> None:
     """After kill -9 in the midst of replacing, the blob is one of the contents, and its etag tells which."""
-    process = start(REPLACE_FOR_EVER, root)
-    assert process.stdout is not None
-    for _ in range(10):
-        process.stdout.readline()
-    process.kill()
-    last = 9 + len(process.communicate()[0].splitlines())
+    last = int(killed(start(REPLACE_FOR_EVER, root), after_lines=10)[-1])
     blobs = FileBlobs(root, clock, b"key")
 
     content = blobs.get(BlobKey(Bucket.RAW, "a"))

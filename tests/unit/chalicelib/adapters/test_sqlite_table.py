@@ -12,7 +12,7 @@ from chalicelib.adapters.sqlite_table import SqliteTable
 from chalicelib.errors import StorageFull, Unavailable
 from chalicelib.ports.table import Item, Key, Put, Query, TableName
 from tests.fakes.clock import HandClock
-from tests.unit.chalicelib.adapters.processes import start, together
+from tests.unit.chalicelib.adapters.processes import killed, start, together
 
 COUNT_UP = """
 import sys
@@ -68,12 +68,7 @@ def test_items_are_there_after_a_restart(tmp_path: Path, clock: HandClock) -> No
 
 def test_a_kill_loses_nothing_acknowledged(tmp_path: Path, clock: HandClock) -> None:
     """After kill -9 in the midst of writing, every write that returned is there, and none is there by half."""
-    process = start(WRITE_FOR_EVER, tmp_path / "t.db")
-    assert process.stdout is not None
-    for _ in range(100):
-        process.stdout.readline()
-    process.kill()
-    acknowledged = 100 + len(process.communicate()[0].splitlines())
+    acknowledged = len(killed(start(WRITE_FOR_EVER, tmp_path / "t.db"), after_lines=100))
 
     with closing(SqliteTable(tmp_path / "t.db", clock)) as table:
         left, right = (table.query(Query(TableName.JOBS, side, limit=1000)) for side in ("left", "right"))
