@@ -79,7 +79,7 @@ def _around(edge: Edge) -> Callable[[Request, Callable[[Request], Response]], Re
             current_request.reset(token)
         if not _ours(response):
             response = problems.response(problems.of_framework(response.status_code), trace_id)
-        response.headers.update({TRACE_ID_HEADER: trace_id, **headers_for(request, edge.allowed_origins)})
+        response.headers.update({TRACE_ID_HEADER: trace_id, **headers_for(request.headers, edge.allowed_origins)})
         duration_ms = round((edge.clock.monotonic() - started) * 1_000, 1)
         log.info("request", method=request.method, path=request.path, status=response.status_code, ms=duration_ms)
         return response

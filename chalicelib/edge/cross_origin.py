@@ -6,9 +6,9 @@ Preflights are answered here and not by the gateway: its template would hold one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from chalice.app import HeadersType, Request, Response
+from chalice.app import HeadersType, Response
 
 from chalicelib.edge.repeats import KEY_HEADER, REPLAYED_HEADER
 from chalicelib.observability.spans import TRACE_HEADER
@@ -34,13 +34,17 @@ def preflight(methods: Sequence[str]) -> Callable[..., Response]:
     return options
 
 
-def headers_for(request: Request, allowed_origins: Sequence[str]) -> dict[str, str]:
-    """Give the headers that let the page of an allowed origin read the response; none without allowed origins."""
+def headers_for(request: Mapping[str, str], allowed_origins: Sequence[str]) -> dict[str, str]:
+    """
+    Give the headers that let the page of an allowed origin read the response; none without allowed origins.
+
+    *request* is the request's headers, whose names are found whatever their case.
+    """
     if not allowed_origins:
         return {}
     if _ANY in allowed_origins:
         return _readable_by(_ANY)
-    origin = request.headers.get("origin", "")
+    origin = request.get("origin", "")
     return {"Vary": "Origin"} | (_readable_by(origin) if origin in allowed_origins else {})
 
 

@@ -91,23 +91,24 @@ async def ensure_sample_release(
     releases.point(principal.tenant, LIVE, release.release_id)
 
 
-async def submit_sample(ingestor: Ingestor, documents: Documents, principal: Principal, data_dir: Path) -> int:
-    """
-    Submit the sample documents that the index has not; give how many.
+def sample_is_loaded(data_dir: Path) -> bool:
+    """Say whether the sample was loaded once; a document of it that was deleted since stays deleted."""
+    return (data_dir / SAMPLE_LOADED_FILE).exists()
 
-    Once all were submitted a mark in the data folder says so, and a document deleted later stays deleted.
-    """
-    mark = data_dir / SAMPLE_LOADED_FILE
-    if mark.exists():
-        return 0
-    submitted = 0
-    for path in sample_documents():
+
+def mark_sample_loaded(data_dir: Path) -> None:
+    """Remember that the sample was loaded."""
+    (data_dir / SAMPLE_LOADED_FILE).touch()
+
+
+async def submit_sample(ingestor: Ingestor, documents: Documents, principal: Principal) -> int:
+    """Submit the sample documents that the index has not, after a start that was cut off too; give how many it has."""
+    files = sample_documents()
+    for path in files:
         external_id = path.relative_to(_SAMPLE / "documents").as_posix()
         if documents.by_external_id(principal.tenant, SAMPLE_INDEX, external_id) is None:
             await ingestor.submit(principal, _request(path, external_id))
-            submitted += 1
-    mark.touch()
-    return submitted
+    return len(files)
 
 
 def sample_pending(documents: Documents, tenant: Tenant) -> bool:

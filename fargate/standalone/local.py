@@ -95,15 +95,14 @@ class _Local:
 
     async def _load_sample(self, admin: Principal) -> None:
         base = self.platform.core
-        if not base.settings.sample:
+        if not base.settings.sample or first_start.sample_is_loaded(base.settings.data_dir):
             return
         documents = Documents(base.table)
-        submitted = await first_start.submit_sample(self.platform.ingestor, documents, admin, base.settings.data_dir)
-        if not submitted:
-            return
-        self.say(f"Reading {submitted} sample documents …")
+        count = await first_start.submit_sample(self.platform.ingestor, documents, admin)
+        self.say(f"Reading {count} sample documents …")
         while await asyncio.to_thread(first_start.sample_pending, documents, admin.tenant):
-            await asyncio.sleep(POLL_S)  # noqa: ASYNC110 -- the table says when, and it knows no events
+            await asyncio.sleep(POLL_S)
+        first_start.mark_sample_loaded(base.settings.data_dir)
         self.say(f"They are searchable after {self._elapsed()}.")
         self._show(await self.platform.generator.answer(admin, QueryRequest(question=first_start.SAMPLE_QUESTION)))
 
@@ -127,7 +126,7 @@ def _app(platform: Services, loop: asyncio.AbstractEventLoop) -> Iterator[ASGIAp
     )
     edge = _edge(platform, loop, issuer)
     apps: dict[str, ASGIApp] = {name: platform.app(name) for name in SERVICES}
-    with closing(ApiGateway(create_app(edge), apps["generation"])) as gateway:
+    with closing(ApiGateway(create_app(edge), apps["generation"], base.settings.allowed_origins)) as gateway:
         apps["v1"] = gateway
         apps["local-blobs"] = Starlette(routes=blob_routes(base.blobs, platform.ingestion.uploaded))
         apps["local"] = Starlette(routes=issuer_routes(issuer, gateway.identity, base.verifier))

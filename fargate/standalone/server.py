@@ -55,7 +55,7 @@ async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]
     task = asyncio.create_task(server.serve([listening]))
     try:
         while not (server.started or task.done()):
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 -- uvicorn has a flag, not an event
+            await asyncio.sleep(0.01)
         yield
     finally:
         server.should_exit = True
