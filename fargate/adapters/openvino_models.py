@@ -13,13 +13,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from chalicelib.errors import ConfigurationError, Unavailable
+from chalicelib.errors import Unavailable
 from chalicelib.observability.spans import span
 from chalicelib.ports.models import EmbedderInfo, Embeddings, Purpose, TokenSpans
 from fargate.adapters.admission import Admission
 from fargate.adapters.embedding_backlog import EmbeddingBacklog, Group, WaitingText, padded_length
 from fargate.adapters.embedding_groups import embed_groups, grouped
 from fargate.adapters.minilm import FRAME, MINILM, MiniLmTokenizer, model_file, refuse_unusable
+from fargate.adapters.openvino_runtime import openvino_runtime
 
 _GROUP_TEXTS = 64
 _GROUP_CHARACTERS = 1_000_000
@@ -53,7 +54,7 @@ class OpenVinoEmbedder:
 
     def __init__(self, options: EmbedderOptions = EmbedderOptions(), model: Path | None = None) -> None:
         self._tokenizer = MiniLmTokenizer()
-        self._model = _compile(model or model_file(), options)
+        self._model = _compile(model_file(model), options)
         self._backlog = EmbeddingBacklog(options.batch_tokens)
         self._admission = {purpose: Admission(options.waiting) for purpose in Purpose}
         self._tokenizing = ThreadPoolExecutor(1, "tokenizer")
@@ -132,14 +133,7 @@ class OpenVinoEmbedder:
 
 
 def _compile(model: Path, options: EmbedderOptions) -> Any:
-    try:
-        import openvino
-    except ImportError as error:
-        raise ConfigurationError(
-            "RAGSTONE_EMBEDDING_URL",
-            "OpenVINO is not installed (pip install 'ragstone[services]'; it has wheels for x86-64 and aarch64). "
-            "On a machine without it, set this to the address of an embedding service",
-        ) from error
+    openvino = openvino_runtime()
     config = {
         "PERFORMANCE_HINT": "THROUGHPUT",
         "NUM_STREAMS": options.streams,

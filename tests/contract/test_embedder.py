@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from contextlib import closing
 
 import pytest
-import uvicorn
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chalicelib.contracts.identity import IdentitySigner, IdentityVerifier
-from chalicelib.domain.access import Principal, Role, Tenant
-from chalicelib.domain.identifiers import TenantId
+from chalicelib.domain.access import Role
 from chalicelib.errors import Forbidden, RagError, Unauthenticated
 from chalicelib.ports.models import Embedder, Purpose
 from fargate.adapters.http_embedder import HttpEmbedder
@@ -23,8 +17,8 @@ from fargate.embedding.routes import router
 from fargate.http.app import service_app
 from fargate.http.identity import authenticate
 from tests.contract.embedder_contract import EmbedderContract
-
-KEY = Ed25519PrivateKey.generate()
+from tests.fakes.identities import VERIFIER, principal
+from tests.fakes.serving import serving
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +29,10 @@ def local() -> Iterator[OpenVinoEmbedder]:
 
 @pytest.fixture(scope="module")
 def address(local: OpenVinoEmbedder) -> Iterator[str]:
-    check = authenticate(IdentityVerifier(KEY.public_key()))
+    check = authenticate(VERIFIER)
     app = service_app("embedding", [router({"local/minilm": local}, check)], authenticate=check, version="test")
-    with _serving(uvicorn.Config(app, port=0, lifespan="off", ws="none", log_level="error")) as port:
-        yield f"http://127.0.0.1:{port}"
+    with serving(app) as url:
+        yield url
 
 
 class TestOpenVinoEmbedder(EmbedderContract):
@@ -54,7 +48,7 @@ class TestHttpEmbedder(EmbedderContract):
 
     @pytest.fixture
     def embedder(self, address: str) -> Iterator[Embedder]:
-        with closing(HttpEmbedder(address, lambda: _token(Role.SERVICE))) as embedder:
+        with closing(HttpEmbedder(address, lambda: str(principal(role=Role.SERVICE).token))) as embedder:
             yield embedder
 
     @pytest.mark.parametrize(
@@ -62,32 +56,6 @@ class TestHttpEmbedder(EmbedderContract):
     )
     def test_a_refusal_is_raised_as_the_same_class(self, address: str, token: str, expected: type[RagError]) -> None:
         """What the service raised is what its client raises."""
-        text = token if token == "forged" else _token(Role.ADMIN)
-        with closing(HttpEmbedder(address + "/", lambda: text)) as embedder, pytest.raises(expected):
+        text = token if token == "forged" else principal(role=Role.ADMIN).token
+        with closing(HttpEmbedder(address + "/", lambda: str(text))) as embedder, pytest.raises(expected):
             asyncio.run(embedder.embed(["cat"], Purpose.QUERY))
-
-
-def _token(role: Role) -> str:
-    principal = Principal(Tenant(TenantId("acme")), "retrieval", frozenset({role}))
-    return IdentitySigner(KEY).sign(principal, datetime.now(UTC))
-
-
-@contextmanager
-def _serving(config: uvicorn.Config) -> Iterator[int]:
-    server = uvicorn.Server(config)
-    ready = threading.Event()
-    started = server.startup
-
-    async def startup(sockets: object = None) -> None:
-        await started()
-        ready.set()
-
-    server.startup = startup  # type: ignore[method-assign]
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
