@@ -174,7 +174,10 @@ class IngestionService:
         )
 
     def _uploaded(self, key: BlobKey) -> None:
-        tenant, document_id, attempt = keys.raw_blob_owner(key)
+        try:
+            tenant, document_id, attempt = keys.raw_blob_owner(key)
+        except ValueError:
+            raise NotFound(f"No upload was opened for {key.path!r}.") from None
         job = self._stores.jobs.get(tenant, ingest_job_of(attempt))
         if job.document_id != document_id or self._stores.blobs.head(key) is None:
             raise NotFound(f"No upload has arrived at {key.path!r}.")

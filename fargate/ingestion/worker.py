@@ -72,9 +72,9 @@ class IngestionWorker:
                 received = await self._take_in()
                 await self._pause(stopped, idle=not received)
         finally:
+            await self._wind_down()
             for task in (stopped, *aside):
                 task.cancel()
-            await self._wind_down()
 
     async def handle(self, delivery: Delivery) -> None:
         """Do what one message asks, and answer the queue: acknowledged, or given back for later."""

@@ -201,7 +201,7 @@ class Site:
     def __init__(
         self, disk: Disk, faults: Faults | None = None, options: WorkerOptions | None = None, index: str = "handbook"
     ) -> None:
-        self.clock, self.index = disk.clock, index
+        self.disk, self.clock, self.index = disk, disk.clock, index
         self.faults = faults or Faults()
         watch = self.faults.around
         self.stores = Stores.over(

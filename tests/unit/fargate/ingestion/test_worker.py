@@ -22,15 +22,19 @@ def run_until(site: Site, done: Callable[[], bool]) -> None:
     async def drive() -> None:
         stop = asyncio.Event()
         running = asyncio.create_task(site.worker.run(stop))
-        for _ in range(1_000):
-            if done():
-                break
-            await asyncio.sleep(0.005)
+        await _until(done)
         stop.set()
         await asyncio.wait_for(running, 10)
-        assert done()
 
     asyncio.run(drive())
+
+
+async def _until(done: Callable[[], bool]) -> None:
+    for _ in range(2_000):
+        if done():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("It does not come about.")
 
 
 def is_idle(disk: Disk) -> bool:
@@ -105,8 +109,7 @@ def test_a_worker_that_lost_its_lease_stops_and_answers_nothing(disk: Disk, site
 
     async def drive() -> None:
         running = asyncio.create_task(worker.worker.run(stop))
-        while "queue.extend" not in faults.calls:
-            await asyncio.sleep(0.005)
+        await _until(lambda: "queue.extend" in faults.calls and not worker.worker._in_flight)
         stop.set()
         await asyncio.wait_for(running, 10)
 
@@ -125,9 +128,7 @@ def test_a_lease_is_extended_while_the_work_lasts(disk: Disk, site: Site) -> Non
 
     async def drive() -> None:
         running = asyncio.create_task(worker.worker.run(stop))
-        while faults.calls.count("queue.extend") < 3:
-            disk.clock.advance(0.001)
-            await asyncio.sleep(0.005)
+        await _until(lambda: faults.calls.count("queue.extend") >= 3)
         assert Site(disk).receive() == []
         stop.set()
         await asyncio.wait_for(running, 10)
