@@ -25,6 +25,7 @@ from tests.fakes.identities import VERIFIER, principal
 from tests.fakes.knowledge import Knowledge, knowledge
 from tests.fakes.serving import serving
 
+LEAVE = "Everybody has thirty days of leave."
 QUESTION = {"question": "How many days of leave has everybody?"}
 
 
@@ -44,7 +45,7 @@ class Endless:
 @pytest.fixture
 def known(tmp_path: Path) -> Iterator[Knowledge]:
     with knowledge(tmp_path) as opened:
-        opened.add("Everybody has thirty days of leave.")
+        opened.add(LEAVE)
         yield opened
 
 
@@ -66,9 +67,12 @@ def served(service: GenerationService) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def url(known: Knowledge) -> Iterator[str]:
-    yield from served(service(known))
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve one for all tests that change nothing: a server takes most of a second to start and stop."""
+    with knowledge(tmp_path_factory.mktemp("served")) as opened:
+        opened.add(LEAVE)
+        yield from served(service(opened))
 
 
 @pytest.fixture
@@ -92,8 +96,8 @@ def test_a_question_is_answered(url: str) -> None:
     answer = json.loads(response.read())
     connection.close()
     assert response.status == 200
-    assert answer["answer"] == "Everybody has thirty days of leave. [1]"
-    assert answer["citations"][0]["quote"] == "Everybody has thirty days of leave."
+    assert answer["answer"] == f"{LEAVE} [1]"
+    assert answer["citations"][0]["quote"] == LEAVE
 
 
 def test_a_question_is_answered_in_events(url: str) -> None:

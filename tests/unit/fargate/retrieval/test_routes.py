@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,24 +14,23 @@ from fargate.http.app import service_app
 from fargate.http.identity import authenticate
 from fargate.retrieval.routes import router
 from tests.fakes.identities import VERIFIER, principal
-from tests.fakes.knowledge import Knowledge, knowledge
+from tests.fakes.knowledge import knowledge
 from tests.fakes.serving import serving
 
-
-@pytest.fixture
-def known(tmp_path: Path) -> Iterator[Knowledge]:
-    with knowledge(tmp_path) as opened:
-        yield opened
+LEAVE = "Everybody has thirty days of leave."
 
 
-@pytest.fixture
-def transport(known: Knowledge) -> Iterator[Transport]:
+@pytest.fixture(scope="module")
+def transport(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transport]:
+    """Serve one for all tests: none changes what is known, and a server takes most of a second to start and stop."""
     identify = authenticate(VERIFIER)
-    app = service_app("retrieval", [router(known.retrieval(), identify)], authenticate=identify, version="1")
-    with serving(app) as url:
-        opened = Transport(url)
-        yield opened
-        opened.close()
+    with knowledge(tmp_path_factory.mktemp("served")) as known:
+        known.add(LEAVE)
+        app = service_app("retrieval", [router(known.retrieval(), identify)], authenticate=identify, version="1")
+        with serving(app) as url:
+            opened = Transport(url)
+            yield opened
+            opened.close()
 
 
 def post(transport: Transport, path: str, body: bytes, role: Role | None = Role.READER) -> Reply:
@@ -42,13 +40,10 @@ def post(transport: Transport, path: str, body: bytes, role: Role | None = Role.
     return transport.call(Call("POST", path, body, headers))
 
 
-def test_a_reader_gets_passages(known: Knowledge, transport: Transport) -> None:
+def test_a_reader_gets_passages(transport: Transport) -> None:
     """Through the whole stack."""
-    known.add("Everybody has thirty days of leave.")
     found = post(transport, "/retrieval/retrieve", b'{"question": "leave", "strategy": "lexical"}')
-    assert [passage.text for passage in found.model(RetrieveResponse).passages] == [
-        "Everybody has thirty days of leave."
-    ]
+    assert [passage.text for passage in found.model(RetrieveResponse).passages] == [LEAVE]
 
 
 @pytest.mark.parametrize("path", ["/retrieval/retrieve", "/retrieval/search"])
