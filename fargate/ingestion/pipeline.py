@@ -64,6 +64,15 @@ class Work:
     generation: Generation
 
 
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """Chunks with the texts that were embedded for them, and their vectors."""
+
+    chunks: Sequence[Chunk]
+    texts: Sequence[str]
+    vectors: Sequence[bytes]
+
+
 class Pipeline:
     """Ingests versions, any number at once. Store calls run in threads, a few together, so the loop stays free."""
 
@@ -192,16 +201,21 @@ class Pipeline:
             texts = [embedded_text(parsed.title, chunk.heading_path, chunk.text) for chunk in batch]
             with span("ingestion.embed", chunks=len(batch)):
                 embeddings = await embedder.embed(texts, Purpose.DOCUMENT)
-            document = await asyncio.to_thread(
-                self._put_vectors, work, batch, texts, embeddings.vectors, total=len(chunks)
-            )
-            work = replace(work, document=document)
-        await asyncio.to_thread(self._conclude, work, _published(work, parsed, len(chunks)))
+            entries = _Entries(batch, texts, embeddings.vectors)
+            done = start + len(batch)
+            published = _published(work, parsed, done) if done == len(chunks) else None
+            await asyncio.to_thread(self._store, work, entries, total=len(chunks), published=published)
 
-    def _put_vectors(
-        self, work: Work, chunks: Sequence[Chunk], texts: Sequence[str], vectors: Sequence[bytes], *, total: int
-    ) -> Document:
-        """Write the vectors of some of *total* chunks, unless the version has been overtaken; give the document."""
+    def _store(self, work: Work, entries: _Entries, *, total: int, published: Published | None) -> None:
+        """Write some of *total* vectors, and after the last of them let readers see *published*."""
+        document = self._put_vectors(work, entries)
+        work.tracker.report("embedding", entries.chunks[-1].ordinal + 1, total)
+        if published is not None:
+            self._publish(replace(work, document=document), published)
+            self._finish(work.tenant, work.tracker, document.document_id, published)
+
+    def _put_vectors(self, work: Work, entries: _Entries) -> Document:
+        """Write vectors, unless their version has been overtaken; give the document."""
         document = self._stores.documents.get(work.tenant, work.document.document_id)
         check_stands(document, work.version.number)
         metadata = with_platform_keys(
@@ -209,17 +223,12 @@ class Pipeline:
         )
         records = [
             VectorRecord(chunk.chunk_id, vector, text, metadata)
-            for chunk, text, vector in zip(chunks, texts, vectors, strict=True)
+            for chunk, text, vector in zip(entries.chunks, entries.texts, entries.vectors, strict=True)
         ]
         index = keys.vector_index(work.tenant, document.index, work.generation.number)
         with span("ingestion.index", chunks=len(records)):
             self._stores.vectors.put(index, records)
-        work.tracker.report("embedding", chunks[-1].ordinal + 1, total)
         return document
-
-    def _conclude(self, work: Work, published: Published) -> None:
-        self._publish(work, published)
-        self._finish(work.tenant, work.tracker, work.document.document_id, published)
 
     def _publish(self, work: Work, published: Published, *, instead_of: Published | None = None) -> Published | None:
         """Let readers see *published*, unless it was to replace *instead_of* and that is gone; give what they see."""
