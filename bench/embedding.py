@@ -1,9 +1,9 @@
 """
 Measure the local embedding model: `python -m bench embedding`, or `python -m bench.embedding --chunks 300 --streams 2`.
 
-The chunks are English sentences from a seeded grammar, each of about 250 tokens. The rate counts tokenising and embedding
-together, as ingestion sees them; per core-second, it can be compared on a machine that others use too. Questions are
-asked on an idle model, and then while chunks are being embedded.
+The chunks are English sentences from a seeded grammar, each of about 250 tokens. The rate counts tokenising and
+embedding together, as ingestion sees them; per core-second, it can be compared on a machine that others use too.
+Questions are asked on an idle model, and then while chunks are being embedded.
 """
 
 from __future__ import annotations
