@@ -12,8 +12,8 @@ def openvino_runtime() -> ModuleType:
     """
     Give the module `openvino`; raises `ConfigurationError` where it is not installed.
 
-    OpenVINO 2026.4 reports every import to Google Analytics, from a forked copy of the process, and leaves a folder in
-    the user's home; there is no setting against it. Where `openvino_telemetry` cannot be imported, it uses a stub.
+    OpenVINO 2026.4 reports every import to Google Analytics, from a forked copy of the process, unless a file in the
+    user's home forbids it. Where `openvino_telemetry` cannot be imported, it uses a stub of its own.
     """
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # how Python marks what must not be imported
     try:
