@@ -25,7 +25,8 @@ class Sentence:
     What stands from *start* to *end* of the passage, in characters.
 
     *shown* is the same without Markdown's signs, on one line: what an answer says and what is compared with a question.
-    *states* is false for what resembles a question without answering it: a question itself, or a heading in plain text.
+    *states* is false for what resembles a question without answering it: a question itself, a heading in plain text, a
+    pointer to another page.
     """
 
     start: int
@@ -69,6 +70,9 @@ _IMAGE = re.compile(r"!\[([^\]]*)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
 _LINK = re.compile(r"\[([^\]]+)\](?:\([^)\s]*(?:\s+\"[^\"]*\")?\)|\[[^\]]*\])")
 _ONLY_LINKS = re.compile(rf"^[\s.,;:|]*(?:(?:{_LINK.pattern})[\s.,;:|]*)+$")
 _AUTOLINK = re.compile(r"<((?:https?|mailto):[^>\s]+)>")
+_POINTER = re.compile(
+    r"(?:for (?:more|further|additional) (?:information|details?)|(?:please )?see (?:also )?)\b", re.I
+)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->", re.DOTALL)
 _EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1(?![\w*])", re.DOTALL)
 _CODE = re.compile(r"`+([^`]+)`+")
@@ -141,7 +145,8 @@ def _in_paragraph(text: str, start: int, end: int) -> Iterator[Sentence]:
         shown = plain(raw)
         if _says_something(raw, shown):
             alone = (first, last) == _trimmed(text, start, end)
-            yield Sentence(first, last, shown, states=not _asks(shown) and not (alone and _heads(raw, shown)))
+            states = not (_asks(shown) or _points(raw, shown) or (alone and _heads(raw, shown)))
+            yield Sentence(first, last, shown, states)
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
@@ -155,6 +160,12 @@ def _says_something(raw: str, shown: str) -> bool:
 
 def _asks(shown: str) -> bool:
     return shown.rstrip("\"'”’»)]").endswith(("?", "？", "؟"))
+
+
+def _points(raw: str, shown: str) -> bool:
+    """Say whether a sentence only sends the reader on: in the usual English words, or most of it is names of links."""
+    linked = sum(len(link.group(1)) for link in _LINK.finditer(raw))
+    return _POINTER.match(shown) is not None or 2 * linked > len(shown)
 
 
 def _heads(raw: str, shown: str) -> bool:

@@ -68,13 +68,16 @@ def test_what_states_nothing_is_left_out() -> None:
     [
         ("How do I stop it?", False),
         ("Stopping an instance", False),
+        ("For more information about stopping it, see Stopping an instance.", False),
+        ("Mehr dazu unter [Anhalten einer DB-Instance](stop.md).", False),
         ("You can stop it.", True),
+        ("You can [stop](stop.md) it.", True),
         ("- stop it", True),
         ("| a | b |", True),
         ("A line that is far too long to be the heading of anything, though no sign stands at its end", True),
     ],
 )
-def test_questions_and_headings_of_plain_text_state_nothing(text: str, states: bool) -> None:
+def test_questions_headings_and_pointers_state_nothing(text: str, states: bool) -> None:
     """They resemble a question more than any answer does."""
     assert [one.states for one in sentences(text)] == [states]
 
