@@ -92,8 +92,9 @@ class ApiGateway:
     def _refusal(self, error: RagError, headers: Mapping[str, str]) -> Response:
         trace_id = start_trace(headers.get(TRACE_HEADER))
         answer = problems.response(error, trace_id)
+        given = {name: str(value) for name, value in answer.headers.items()}
         more = {TRACE_ID_HEADER: trace_id, **headers_for(headers, self._allowed_origins)}
-        return Response(answer.body, answer.status_code, {**answer.headers, **more})
+        return Response(answer.body, answer.status_code, given | more)
 
 
 class _Gateway(LocalGateway):
