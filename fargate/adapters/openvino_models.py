@@ -26,6 +26,8 @@ _GROUP_TEXTS = 64
 _GROUP_CHARACTERS = 1_000_000
 _INLINE_CHARACTERS = 4_096  # tokenised in about a millisecond: sooner done than handed to a thread
 
+_FIRST_RUNS = threading.Lock()
+
 
 @dataclass(frozen=True, slots=True)
 class EmbedderOptions:
@@ -61,8 +63,8 @@ class OpenVinoEmbedder:
         self._counts = threading.Lock()
         self._batches = 0
         self._workers = [
-            threading.Thread(target=self._work, name=f"embedder-{number}", daemon=True)
-            for number in range(options.streams)
+            threading.Thread(target=self._work, args=(request,), name=f"embedder-{number}", daemon=True)
+            for number, request in enumerate(_ready_requests(self._model, options.streams))
         ]
         for worker in self._workers:
             worker.start()
@@ -117,9 +119,7 @@ class OpenVinoEmbedder:
             raise Unavailable("the embedding model is shutting down; try again") from error
         return await asyncio.wrap_future(tokenizing)
 
-    def _work(self) -> None:
-        request = self._model.create_infer_request()
-        _infer(request, [FRAME])  # the first run prepares the kernels; better now than in somebody's question
+    def _work(self, request: Any) -> None:
         while batch := self._backlog.take():
             try:
                 vectors = _infer(request, [text.ids for text in batch])
@@ -142,6 +142,21 @@ def _compile(model: Path, options: EmbedderOptions) -> Any:
     if options.precision == "f32":
         config["INFERENCE_PRECISION_HINT"] = openvino.Type.f32
     return openvino.Core().compile_model(model, "CPU", config)
+
+
+def _ready_requests(model: Any, count: int) -> list[Any]:
+    """
+    Make *count* requests that have run once, one after the other.
+
+    The first runs prepare the kernels, and set up what OpenVINO's bindings share with NumPy. When two threads meet in
+    the latter, each waits for what the other holds, the interpreter's lock among it, and the whole process stands still
+    (OpenVINO 2026.4: up to two starts in five).
+    """
+    requests = [model.create_infer_request() for _ in range(count)]
+    with _FIRST_RUNS:
+        for request in requests:
+            _infer(request, [FRAME])
+    return requests
 
 
 def _infer(request: Any, batch: Sequence[Sequence[int]]) -> list[bytes]:

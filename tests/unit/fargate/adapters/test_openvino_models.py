@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +17,7 @@ from chalicelib.ports.models import Embeddings, Purpose
 from fargate.adapters.embedding_backlog import Group
 from fargate.adapters.openvino_models import EmbedderOptions, OpenVinoEmbedder
 
+ROOT = Path(__file__).parents[4]
 CHUNK = "The quick brown fox jumps over the lazy dog and goes home. " * 16
 
 
@@ -123,3 +126,20 @@ def test_altered_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"something else")
     with pytest.raises(ConfigurationError, match="SHA-256"):
         OpenVinoEmbedder(model=tmp_path / "model.onnx")
+
+
+STARTS = """
+import asyncio, sys
+from chalicelib.ports.models import Purpose
+from fargate.adapters.openvino_models import EmbedderOptions, OpenVinoEmbedder
+sys.setswitchinterval(1e-6)
+embedder = OpenVinoEmbedder(EmbedderOptions(streams=8))
+asyncio.run(embedder.embed(["cat"] * 8, Purpose.QUERY))
+embedder.close()
+"""
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_starting_never_stands_still(attempt: int) -> None:
+    """Threads that change places all the time cannot meet in OpenVINO's first use of NumPy (they did, in two of five)."""
+    subprocess.run([sys.executable, "-c", STARTS], cwd=ROOT, timeout=60, check=True)
