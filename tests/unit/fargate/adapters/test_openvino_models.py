@@ -141,5 +141,5 @@ embedder.close()
 
 @pytest.mark.parametrize("attempt", range(4))
 def test_starting_never_stands_still(attempt: int) -> None:
-    """Threads that change places all the time cannot meet in OpenVINO's first use of NumPy (they did, in two of five)."""
+    """Threads that change places all the time cannot meet in OpenVINO's first use of NumPy; they did, in 2 of 5."""
     subprocess.run([sys.executable, "-c", STARTS], cwd=ROOT, timeout=60, check=True)
