@@ -146,7 +146,13 @@ def _in_paragraph(text: str, start: int, end: int) -> Iterator[Sentence]:
         if _says_something(raw, shown):
             alone = (first, last) == _trimmed(text, start, end)
             states = not (_asks(shown) or _points(raw, shown) or (alone and _heads(raw, shown)))
-            yield Sentence(first, last, shown, states)
+            yield Sentence(first + _marker_length(raw), last, shown, states)
+
+
+def _marker_length(raw: str) -> int:
+    """Give the length of the list marker that *raw* begins with: a quote does without it."""
+    marker = _ITEM.match(raw)
+    return marker.end() if marker else 0
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
@@ -181,48 +187,12 @@ _END = re.compile(r"(?:[.!?…]+(?:\s'')?[\"'”’»)\]*_]*(?:\[\d{1,3}\])*(?=\
 _NEXT = re.compile(r"[\s\"'“‘«(\[*_`¿¡]*(\S)")
 _WORD_BEFORE = re.compile(r"[^\s(\[\"'“‘«*_]+$")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]$")
-_NEVER_LAST = frozenset(
-    [
-        *("e.g", "i.e", "eg", "ie", "cf", "vs", "viz", "al", "ca", "approx", "resp", "incl", "excl", "esp", "lit"),
-        *("mr", "mrs", "ms", "dr", "prof", "rev", "hon", "st", "mt", "gen", "col", "capt", "lt", "sgt", "gov", "sen"),
-        *(
-            "fig",
-            "figs",
-            "eq",
-            "eqs",
-            "vol",
-            "eds",
-            "pp",
-            "jan",
-            "feb",
-            "apr",
-            "jun",
-            "jul",
-            "aug",
-            "sept",
-            "sep",
-            "oct",
-        ),
-        *(
-            "nov",
-            "dec",
-            "bzw",
-            "z.b",
-            "d.h",
-            "u.a",
-            "evtl",
-            "ggf",
-            "inkl",
-            "nr",
-            "abb",
-            "bspw",
-            "vgl",
-            "mme",
-            "sr",
-            "sra",
-        ),
-    ]
-)
+_ABBREVIATIONS = """
+    e.g i.e eg ie cf vs viz al ca approx resp incl excl esp lit mr mrs ms dr prof rev hon st mt gen col capt lt sgt gov
+    sen fig figs eq eqs vol eds pp jan feb apr jun jul aug sept sep oct nov dec
+    bzw z.b d.h u.a evtl ggf inkl nr abb bspw vgl mme sr sra
+"""
+_NEVER_LAST = frozenset(_ABBREVIATIONS.split())
 _BEFORE_NUMBER = frozenset(["no", "nos", "art", "n", "num", "para", "sec", "ch", "p"])
 
 
