@@ -142,17 +142,20 @@ def _in_paragraph(text: str, start: int, end: int) -> Iterator[Sentence]:
         if last - first > MAX_SENTENCE_CHARACTERS:
             continue
         raw = text[first:last]
-        shown = plain(raw)
+        marker = _marker_length(raw)
+        shown = plain(raw[marker:])
         if _says_something(raw, shown):
             alone = (first, last) == _trimmed(text, start, end)
             states = not (_asks(shown) or _points(raw, shown) or (alone and _heads(raw, shown)))
-            yield Sentence(first + _marker_length(raw), last, shown, states)
+            yield Sentence(first + marker, last, shown, states)
 
 
 def _marker_length(raw: str) -> int:
-    """Give the length of the list marker that *raw* begins with: a quote does without it."""
-    marker = _ITEM.match(raw)
-    return marker.end() if marker else 0
+    """Give the length of the list markers that *raw* begins with: a quote does without them."""
+    length = 0
+    while marker := _ITEM.match(raw[length:]):
+        length += marker.end()
+    return length
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
