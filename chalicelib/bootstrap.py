@@ -11,12 +11,12 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretBytes
 
+from chalicelib import __version__
 from chalicelib.adapters import data_folder
 from chalicelib.adapters.file_blobs import FileBlobs
 from chalicelib.adapters.file_secrets import FileSecrets
@@ -87,7 +87,7 @@ def core(settings: Settings) -> Iterator[Core]:
     ):
         yield Core(
             settings=settings,
-            version=version("ragstone"),
+            version=__version__,
             clock=clock,
             secrets=secrets,
             table=table,
