@@ -2,34 +2,54 @@
 Build the Lambda package of the API edge: python infra/build_edge.py. It is checked before it counts.
 
 The zip holds what Chalice's own packager would put in (`app.py`, `chalicelib`, Chalice's two runtime modules and the
-requirements), but is the same byte for byte whenever the sources are: fixed times, order and permissions. It is built
-here rather than by Chalice, which passes silently over a broken `chalicelib` link.
+requirements), but is the same byte for byte whenever the sources and zlib are: fixed times, order and permissions. It
+is built here rather than by Chalice, which passes silently over a broken `chalicelib` link and takes the wheels that
+suit the Python it runs on. With `--check` it is made a second time, wheels and all, and compared.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
-import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import chalice
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "build" / "edge.zip"
-MAX_BYTES = 10 * 1024 * 1024
+MAX_BYTES = 10_000_000
 EPOCH = (1980, 1, 1, 0, 0, 0)
-FORBIDDEN = ("boto3/", "botocore/", "numpy/", "openvino/", "starlette/", "fastapi/", "litellm/", "nicegui/", "fargate/")
-NEEDED = ("app.py", "chalice/app.py", "chalicelib/edge/application.py", "pydantic/main.py", "jwt/api_jwt.py")
+
+PYTHON = "3.13"
+LAMBDA = f"{PYTHON} Linux x86_64"
+LAMBDA_WHEELS = (  # the runtime stands on Amazon Linux 2023, which has glibc 2.34
+    *("--implementation", "cp", "--python-version", PYTHON),
+    *("--platform", "manylinux_2_34_x86_64", "--platform", "manylinux_2_28_x86_64"),
+    *("--platform", "manylinux2014_x86_64"),
+)
+OWN_WHEELS: Sequence[str] = ()
+"""pip's own choice, which suits the Python that runs this."""
+
+CHALICE_MODULES = ("chalice/__init__.py", "chalice/app.py")
+NEEDED = ("app.py", *CHALICE_MODULES, "chalicelib/edge/application.py", "pydantic/main.py", "jwt/api_jwt.py")
+# What the runtime has itself, what belongs to the services, and what builds and tests.
+FORBIDDEN = frozenset(
+    [
+        *("boto3", "botocore", "s3transfer", "aws_xray_sdk", "numpy", "openvino", "tokenizers", "litellm", "httpx"),
+        *("starlette", "fastapi", "uvicorn", "nicegui", "fargate", "ui", "tests", "pytest", "pip", "setuptools"),
+    ]
+)
 
 _PROBE = """
-import json, sys, types
+import json, types
 import app
 event = {
     "resource": "/health", "path": "/v1/health", "httpMethod": "GET", "headers": {}, "multiValueHeaders": {},
@@ -37,94 +57,167 @@ event = {
     "isBase64Encoded": False,
     "requestContext": {"resourcePath": "/health", "httpMethod": "GET", "path": "/v1/health", "identity": {}},
 }
-print(json.dumps(app.app(event, types.SimpleNamespace(aws_request_id="probe"))))
+answer = app.app(event, types.SimpleNamespace(aws_request_id="probe"))
+print(json.dumps(answer))
+assert answer["statusCode"] == 200
 """
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Build, check, and print what was built."""
+    parser = argparse.ArgumentParser(description="Build the Lambda package of the API edge, and check it.")
+    parser.add_argument("--check", action="store_true", help="make it a second time, and compare the bytes")
+    twice = parser.parse_args(arguments).check
     with tempfile.TemporaryDirectory() as folder:
-        staged = Path(folder) / "edge"
-        stage(staged)
+        package = Path(folder) / TARGET.name
+        build(package)
+        check(package)
+        tried = try_out(package)
+        if twice:
+            _compare_with_another(package)
         TARGET.parent.mkdir(exist_ok=True)
-        pack(staged, TARGET)
-        again = Path(folder) / "again.zip"
-        pack(staged, again)
-        if again.read_bytes() != TARGET.read_bytes():
-            raise SystemExit("two packages of the same files differ")
-        check(TARGET)
-        answer_one_request(staged)
-    digest = hashlib.sha256(TARGET.read_bytes()).hexdigest()
-    print(json.dumps({"package": TARGET.name, "bytes": TARGET.stat().st_size, "sha256": digest}))
+        shutil.copyfile(package, TARGET)
+    print(_described(TARGET), tried, *["built twice: the same bytes"] * twice, sep="\n")
+
+
+def build(package: Path, wheels: Sequence[str] = LAMBDA_WHEELS) -> None:
+    """Write the zip of this checkout."""
+    with tempfile.TemporaryDirectory() as folder:
+        install(locked_requirements(), Path(folder), wheels)
+        stage(Path(folder))
+        pack(Path(folder), package)
+
+
+def locked_requirements() -> str:
+    """Give the entries of requirements/run.txt, hashes included, for what app/requirements.txt pins."""
+    pins = re.findall(r"^[\w.-]+==\S+", (ROOT / "app" / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    locked = (ROOT / "requirements" / "run.txt").read_text(encoding="utf-8")
+    entries = {entry.split(maxsplit=1)[0]: entry for entry in re.split(r"\n(?=\S)", locked.strip())}
+    missing = [pin for pin in pins if pin not in entries]
+    if missing:
+        raise SystemExit(f"app/requirements.txt pins {missing}, which requirements/run.txt does not lock")
+    return "\n".join(entries[pin] for pin in pins) + "\n"
+
+
+def install(locked: str, folder: Path, wheels: Sequence[str]) -> None:
+    """Put what *locked* names into *folder*: wheels only, each with a known hash, and none that is not named."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    command += ["--require-hashes", "--only-binary", ":all:", *wheels, "--target", str(folder)]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as requirements:
+        requirements.write(locked)
+        requirements.flush()
+        command += ["--requirement", requirements.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"pip could not fetch the wheels of app/requirements.txt:\n{done.stderr.strip()}")
 
 
 def stage(folder: Path) -> None:
-    """Lay out the files of the package in *folder*: requirements first, then our own."""
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as locked:
-        locked.write(locked_requirements())
-        locked.flush()
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--require-hashes"]
-        subprocess.run([*command, "--target", str(folder), "--requirement", locked.name], check=True)
+    """Lay out our own files and Chalice's in *folder*, the core in place of the link to it."""
     _copy(ROOT / "app" / "app.py", folder / "app.py")
-    for module in ("__init__.py", "app.py"):
-        _copy(Path(chalice.__file__).parent / module, folder / "chalice" / module)
+    for module in CHALICE_MODULES:
+        _copy(Path(chalice.__file__).parent.parent / module, folder / module)
     for source in sorted((ROOT / "chalicelib").rglob("*.py")):
         _copy(source, folder / source.relative_to(ROOT))
 
 
-def locked_requirements() -> str:
-    """Give the entries of requirements/run.txt, hashes included, that app/requirements.txt names."""
-    names = re.findall(
-        r"^([a-z0-9-]+)==", (ROOT / "app" / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    locked = (ROOT / "requirements" / "run.txt").read_text(encoding="utf-8")
-    entries = {entry.split("==")[0]: entry for entry in re.split(r"\n(?=[a-z0-9])", locked) if "==" in entry}
-    missing = [name for name in names if name not in entries]
-    if missing:
-        raise SystemExit(f"app/requirements.txt names {missing}, which requirements/run.txt does not lock")
-    return "\n".join(entries[name] for name in names) + "\n"
-
-
-def pack(folder: Path, target: Path) -> None:
+def pack(folder: Path, package: Path) -> None:
     """Write the zip of *folder*: the same bytes for the same files."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as package:
+    with zipfile.ZipFile(package, "w") as opened:
         for path in _packed(folder):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o100644 << 16
-            package.writestr(entry, path.read_bytes())
+            entry.create_system, entry.external_attr = 3, 0o100644 << 16  # a plain file of Unix, readable by all
+            opened.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
 def check(package: Path) -> None:
     """Stop unless the zip holds what it must, nothing it must not, and is small enough."""
     with zipfile.ZipFile(package) as opened:
         names = opened.namelist()
-    wrong = [name for name in NEEDED if name not in names]
-    wrong += [name for name in names if name.startswith(FORBIDDEN)]
-    if wrong:
-        raise SystemExit(f"the package lacks, or must not hold: {wrong[:10]}")
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        raise SystemExit(f"the package lacks {missing}")
+    unwanted = [name for name in names if _unwanted(name)]
+    if unwanted:
+        raise SystemExit(f"the package must not hold {unwanted[:10]}; see app/requirements.txt and `stage`")
     if package.stat().st_size > MAX_BYTES:
-        raise SystemExit(f"the package has {package.stat().st_size} bytes; at most {MAX_BYTES} are allowed")
+        raise SystemExit(f"the package has {package.stat().st_size:,} bytes; at most {MAX_BYTES:,} are allowed")
 
 
-def answer_one_request(staged: Path) -> None:
-    """Let a bare interpreter, with nothing but the package, answer one event of API Gateway."""
+def try_out(package: Path) -> str:
+    """
+    Let the package answer on a Python like the Lambda's, and say on which it did.
+
+    Where there is none, its twin is tried: the same files, with the wheels for the Python that runs this.
+    """
+    python = find_python(LAMBDA)
+    with tempfile.TemporaryDirectory() as folder:
+        tried = package
+        if python is None:
+            tried = Path(folder) / "twin.zip"
+            build(tried, OWN_WHEELS)
+        with zipfile.ZipFile(tried) as opened:
+            opened.extractall(Path(folder) / "task")
+        answer_one_request(Path(folder) / "task", python or sys.executable)
+    if python is not None:
+        return f"answers on Python {LAMBDA}"
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return f"no Python {LAMBDA} here to try it on; the same files with wheels for Python {own} answer"
+
+
+def find_python(wanted: str) -> str | None:
+    """Give the path of a Python that is *wanted* (version, system, machine), or None: this one, or one on the PATH."""
+    for name in (sys.executable, f"python{wanted.split()[0]}"):
+        ask = (
+            "import platform as p, sys; print(sys.executable, *sys.version_info[:2], p.system(), p.machine(), sep='|')"
+        )
+        found = shutil.which(name)
+        done = found and subprocess.run([found, "-c", ask], capture_output=True, text=True, check=False)
+        if done and done.returncode == 0:
+            path, major, minor, *rest = done.stdout.strip().split("|")
+            if " ".join((f"{major}.{minor}", *rest)) == wanted:
+                return path
+    return None
+
+
+def answer_one_request(folder: Path, python: str) -> None:
+    """Let a bare *python*, with nothing but *folder* and the standard library, answer one event of API Gateway."""
     with tempfile.TemporaryDirectory() as data:
         services = {f"RAGSTONE_{name}_URL": "http://127.0.0.1:9" for name in ("INGESTION", "RETRIEVAL", "GENERATION")}
         environment = {"PATH": os.defpath, "RAGSTONE_DATA_DIR": data, **services}
-        # -E ignores PYTHONPATH, so the path goes in through the program itself.
-        program = f"import sys; sys.path.insert(0, {str(staged)!r})\n{_PROBE}"
-        command = [sys.executable, "-S", "-E", "-B", "-c", program]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode or json.loads(done.stdout.splitlines()[-1])["statusCode"] != 200:
-        raise SystemExit(f"the package does not answer:\n{done.stdout}{done.stderr}")
+        command = [python, "-S", "-E", "-B", "-c", _PROBE]  # the working directory is the path, as in a Lambda
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"the package does not answer GET /health:\n{done.stdout}{done.stderr}")
+
+
+def _unwanted(name: str) -> bool:
+    top = name.split("/")[0].removesuffix(".py")
+    return top in FORBIDDEN or (top == "chalice" and name not in CHALICE_MODULES)
+
+
+def _compare_with_another(package: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        again = Path(folder) / package.name
+        build(again)
+        if again.read_bytes() != package.read_bytes():
+            raise SystemExit("the package came out different when it was made a second time")
+
+
+def _described(package: Path) -> str:
+    with zipfile.ZipFile(package) as opened:
+        files = len(opened.namelist())
+    size, digest = package.stat().st_size, hashlib.sha256(package.read_bytes()).hexdigest()
+    return f"{package.relative_to(ROOT)}: {size:,} bytes, {files} files, wheels for Python {LAMBDA}\nsha256 {digest}"
 
 
 def _packed(folder: Path) -> Iterator[Path]:
-    """Leave out commands, bytecode, and what pip writes about itself, which differs between installations."""
-    left_out = {"bin", "__pycache__", "RECORD", "direct_url.json", "REQUESTED", "INSTALLER"}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and left_out.isdisjoint(path.relative_to(folder).parts):
+        name = path.relative_to(folder)
+        cached = path.suffix == ".pyc" or "__pycache__" in name.parts
+        # What pip writes about itself, and its commands, differ from one installation to the next.
+        of_pip = name.parts[0] == "bin" or path.name in {"RECORD", "direct_url.json", "REQUESTED", "INSTALLER"}
+        if path.is_file() and not cached and not of_pip:
             yield path
 
 
@@ -134,4 +227,4 @@ def _copy(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -16,6 +16,14 @@ from chalicelib.observability.spans import LocalSpans, Span, span
 HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0"
 
 
+@pytest.fixture(autouse=True)
+def outside_of_traces() -> Iterator[None]:
+    """Tests share one context, and an earlier one may have begun a trace in it."""
+    before = spans._position.set(None)
+    yield
+    spans._position.reset(before)
+
+
 @pytest.fixture
 def recorded() -> Iterator[LocalSpans]:
     backend = LocalSpans()
