@@ -48,6 +48,11 @@ FORBIDDEN = frozenset(
     ]
 )
 
+_WHO = """
+import platform, sys
+print(sys.executable)
+print("{}.{}".format(*sys.version_info), platform.system(), platform.machine())
+"""
 _PROBE = """
 import json, types
 import app
@@ -168,15 +173,13 @@ def try_out(package: Path) -> str:
 def find_python(wanted: str) -> str | None:
     """Give the path of a Python that is *wanted* (version, system, machine), or None: this one, or one on the PATH."""
     for name in (sys.executable, f"python{wanted.split()[0]}"):
-        ask = (
-            "import platform as p, sys; print(sys.executable, *sys.version_info[:2], p.system(), p.machine(), sep='|')"
-        )
-        found = shutil.which(name)
-        done = found and subprocess.run([found, "-c", ask], capture_output=True, text=True, check=False)
-        if done and done.returncode == 0:
-            path, major, minor, *rest = done.stdout.strip().split("|")
-            if " ".join((f"{major}.{minor}", *rest)) == wanted:
-                return path
+        command = shutil.which(name)
+        if command is None:
+            continue
+        # A command may be there and still not run: version managers leave such ones on the PATH.
+        done = subprocess.run([command, "-c", _WHO], capture_output=True, text=True, check=False)
+        if done.returncode == 0 and done.stdout.splitlines()[1] == wanted:
+            return done.stdout.splitlines()[0]
     return None
 
 
