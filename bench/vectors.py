@@ -1,8 +1,8 @@
 """
-Measure the local vector store on synthetic data: `python -m bench.vectors --entries 20000`.
+Measure the local vector store on random data: `python -m bench vectors`, or `python -m bench.vectors --entries 20000`.
 
 Texts are drawn by word frequency, vectors are random directions, ten entries share a document and its
-metadata, and every question is asked by a reader of two of eight groups. Prints the seed and the versions.
+metadata, and every question is asked by a reader of two of eight groups.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 import resource
 import sqlite3
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from bench import report
 from chalicelib.domain.filters import readable_by
 from chalicelib.domain.metadata import ACL_KEY, DOCUMENT_KEY
 from chalicelib.ports.vectors import MAX_PUT, VectorIndexName, VectorIndexSpec, VectorQuery, VectorRecord
@@ -31,15 +31,14 @@ FREQUENCIES /= FREQUENCIES[-1]
 READER = readable_by(["group-1", "group-2"])
 
 
-def main() -> None:
-    """Run it."""
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print a row for writing and opening, and one for each kind of question."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=20_000)
     parser.add_argument("--dimension", type=int, default=384)
     parser.add_argument("--queries", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=7)
-    options = parser.parse_args()
-    print(f"python {sys.version.split()[0]}, numpy {np.__version__}, sqlite {sqlite3.sqlite_version}, {options}")
+    parser.add_argument("--seed", type=int, default=report.SEED)
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         measure(Path(folder), options)
 
@@ -52,18 +51,24 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     spent = 0.0
     for batch in batches(rng, options.entries, options.dimension):
         spent += seconds(lambda batch=batch: store.put(INDEX, batch))  # type: ignore[misc]
-    print(f"put                      {options.entries / spent:8.0f} entries/s")
     store.close()
 
     before = peak_mib()
     store = SqliteVectors(folder)
     queries = [question(rng, options.dimension) for _ in range(options.queries)]
-    print(f"first query after start  {seconds(lambda: store.query(INDEX, queries[0])) * 1000:8.0f} ms")
-    print(f"memory at its peak       {peak_mib() - before:8.0f} MiB above {before:.0f} MiB")
+    first_s = seconds(lambda: store.query(INDEX, queries[0]))
+    report.row(
+        "vectors.store",
+        **vars(options),
+        sqlite=sqlite3.sqlite_version,
+        put_entries_per_s=round(options.entries / spent),
+        first_query_after_start_ms=round(1_000 * first_s),
+        memory_mib=round(peak_mib() - before),
+    )
     for name, legs in LEGS.items():
-        report(name, store, [legs(query) for query in queries])
+        ask(name, store, [legs(query) for query in queries])
     entry = next(batches(rng, 1, options.dimension))
-    report("hybrid after a put", store, [LEGS["hybrid, filtered"](query) for query in queries[:50]], entry)
+    ask("hybrid after a put", store, [LEGS["hybrid, filtered"](query) for query in queries[:50]], entry)
     store.close()
 
 
@@ -104,15 +109,15 @@ def text(rng: np.random.Generator, words: int) -> str:
     return " ".join(f"w{rank}" for rank in np.searchsorted(FREQUENCIES, rng.random(words)).tolist())
 
 
-def report(name: str, store: SqliteVectors, queries: list[VectorQuery], put: list[VectorRecord] | None = None) -> None:
+def ask(name: str, store: SqliteVectors, queries: list[VectorQuery], put: list[VectorRecord] | None = None) -> None:
     """Print how long *queries* take, one after the other."""
     store.query(INDEX, queries[0])
     times = []
     for query in queries:
         if put:
             store.put(INDEX, put)
-        times.append(seconds(lambda query=query: store.query(INDEX, query)) * 1000)  # type: ignore[misc]
-    print(f"{name:24} {np.percentile(times, 50):8.2f} ms p50 {np.percentile(times, 95):8.2f} ms p95")
+        times.append(seconds(lambda query=query: store.query(INDEX, query)))  # type: ignore[misc]
+    report.row("vectors.query", kind=name, n=len(times), **report.percentiles_ms(times))
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -128,4 +133,7 @@ def peak_mib() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    import sys
+
+    report.row("machine", **report.machine())
+    main(sys.argv[1:])
