@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json
 
 from chalicelib.adapters import table_cursor
 from chalicelib.adapters.sqlite_file import BUSY_TIMEOUT_S, SqliteFile, transaction
@@ -205,4 +206,4 @@ def _item(key: Key, values: Sequence[Any]) -> Item:
     data, version, expires_at, gsi1_pk, gsi1_sk, gsi2_pk, gsi2_sk = values
     gsi1 = None if gsi1_pk is None else (gsi1_pk, gsi1_sk)
     gsi2 = None if gsi2_pk is None else (gsi2_pk, gsi2_sk)
-    return Item(key, json.loads(data), version, expires_at, gsi1, gsi2)
+    return Item(key, from_json(data), version, expires_at, gsi1, gsi2)

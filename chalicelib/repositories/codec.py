@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from pydantic import JsonValue, TypeAdapter
 
@@ -18,6 +17,7 @@ class Codec(Generic[EntityT]):
 
     def __init__(self, entity: type[EntityT]) -> None:
         self._adapter: TypeAdapter[EntityT] = TypeAdapter(entity)
+        self._versioned = "version" in getattr(entity, "__dataclass_fields__", {})
 
     def dump(self, entity: EntityT) -> dict[str, JsonValue]:
         """Give the JSON of *entity*, times in RFC 3339, without its row version."""
@@ -27,13 +27,8 @@ class Codec(Generic[EntityT]):
 
     def load(self, item: Item) -> EntityT:
         """Give the entity that *item* holds."""
-        entity = self.parse(item.data)
-        return cast("EntityT", replace(cast("Any", entity), version=item.version)) if _versioned(entity) else entity
+        return self.parse({**item.data, "version": item.version} if self._versioned else item.data)
 
     def parse(self, data: Mapping[str, JsonValue]) -> EntityT:
         """Give the entity whose JSON is *data*."""
         return self._adapter.validate_python(data)
-
-
-def _versioned(entity: object) -> bool:
-    return "version" in getattr(type(entity), "__dataclass_fields__", {})

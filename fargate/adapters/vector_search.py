@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic_core import from_json
 
 from chalicelib.domain.filters import Filter
 from chalicelib.ports.vectors import Hit
@@ -53,7 +53,7 @@ def search(
     return [
         Hit(
             key=segment.keys[place],
-            metadata=json.loads(segment.metadata.text(place)),
+            metadata=from_json(segment.metadata.text(place)),
             dense_rank=dense_ranks.get(position),
             similarity=similarities[number],
             lexical_rank=lexical_ranks.get(position),
