@@ -40,7 +40,7 @@ browser: $(DEV_READY) ## Run the tests that need Chromium
 	$(PYTEST) -m browser
 
 package: $(DEV_READY) ## Build the Lambda package of the edge and check it
-	$(BIN)/python infra/build_edge.py
+	$(BIN)/python infra/build_edge.py --check
 
 docs: $(DEV_READY) ## Make the generated documents anew
 	$(BIN)/python infra/docs.py

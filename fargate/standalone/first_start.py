@@ -32,6 +32,7 @@ SAMPLE_QUESTION = "Can I stop a DB instance that has a read replica?"
 # Its answer stands here, so it goes first and can be given while the others are still being read.
 SAMPLE_FIRST = "amazon-rds-user-guide/USER_StopInstance.md"
 
+_UNFINISHED = (DocumentStatus.PENDING, DocumentStatus.PROCESSING)
 _SAMPLE = Path(__file__).parent / "sample"
 _MEDIA_TYPES = {
     ".md": "text/markdown",
@@ -111,10 +112,15 @@ async def submit_sample(ingestor: Ingestor, documents: Documents, principal: Pri
     return len(files)
 
 
+def sample_answer_pending(documents: Documents, tenant: Tenant) -> bool:
+    """Say whether the document that answers `SAMPLE_QUESTION` is still being read."""
+    document_id = documents.by_external_id(tenant, SAMPLE_INDEX, SAMPLE_FIRST)
+    return document_id is not None and documents.get(tenant, document_id).status in _UNFINISHED
+
+
 def sample_pending(documents: Documents, tenant: Tenant) -> bool:
     """Say whether some document of the sample index is still being read."""
-    unfinished = (DocumentStatus.PENDING, DocumentStatus.PROCESSING)
-    return any(document.status in unfinished for document in documents.all_of(tenant, SAMPLE_INDEX))
+    return any(document.status in _UNFINISHED for document in documents.all_of(tenant, SAMPLE_INDEX))
 
 
 def sample_documents() -> list[Path]:
