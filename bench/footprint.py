@@ -21,7 +21,7 @@ STARTS = ("first", "warm")
 REST_S = 10.0
 POLL_S = 0.1
 _ANSWERED = "Answered "
-_LOADED = "They are searchable"
+_LOADED = "All "
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
 
 def _measure(running: platform.Platform, start: str) -> None:
     asked_s = _first_cited_answer(running)
-    said = _until_answered(running)
+    said = _until_loaded(running)
     time.sleep(REST_S)
     report.row(
         "footprint",
@@ -58,13 +58,13 @@ def _first_cited_answer(running: platform.Platform) -> float:
     return round(time.perf_counter() - running.started, 2)
 
 
-def _until_answered(running: platform.Platform) -> dict[str, float]:
-    """Read what the platform says until it has answered its first question; give when it began each line."""
+def _until_loaded(running: platform.Platform) -> dict[str, float]:
+    """Read what the platform says until its sample is loaded; give when it began each line."""
     assert running.process.stdout is not None
     said: dict[str, float] = {}
     for line in running.process.stdout:
         said[line] = round(time.perf_counter() - running.started, 2)
-        if line.startswith(_ANSWERED):
+        if line.startswith(_LOADED):
             break
     return said
 
