@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 PYTEST := $(BIN)/python -m pytest
+EVERYDAY := "not aws and not browser and not drill"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -17,7 +18,8 @@ run: $(RUN_READY) ## Start the whole platform on this machine, sample documents 
 	@exec $(BIN)/ragstone up
 
 test: $(DEV_READY) ## Run every test that needs no browser and no account
-	$(PYTEST) -m "not aws and not browser and not drill" -n 2 --dist loadgroup
+	$(PYTEST) -m $(EVERYDAY) -n 2 --ignore tests/e2e
+	$(PYTEST) -m $(EVERYDAY) tests/e2e
 
 check: $(DEV_READY) ## Check format, lint, types, import rules and documents
 	$(BIN)/ruff format --check .

@@ -19,8 +19,6 @@ from chalicelib.domain.runs import RunKind, Verdict
 from chalicelib.errors import InvalidRequest, NotFound
 from fargate.standalone.first_start import SAMPLE_QUESTION
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 STRANGE_QUESTION = "Which violin concertos did the composer write during his years in Leipzig?"
 
 

@@ -21,8 +21,6 @@ from chalicelib.domain.jobs import JobStatus
 from chalicelib.errors import Conflict, NotFound
 from tests.e2e.running import RunningPlatform
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 
 @pytest.fixture
 def index(client: Client) -> Iterator[str]:

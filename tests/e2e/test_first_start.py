@@ -5,8 +5,6 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-import pytest
-
 from chalicelib.client.api import Client
 from chalicelib.contracts.asking import QueryRequest, RetrieveRequest
 from chalicelib.contracts.documents import DocumentCreate
@@ -14,8 +12,6 @@ from chalicelib.contracts.indexes import IndexCreate
 from chalicelib.domain.documents import DocumentStatus
 from fargate.standalone.first_start import SAMPLE_QUESTION, golden_cases
 from tests.e2e.running import RunningPlatform, running_platform
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 
 def test_the_admin_key_is_its_owner_alone_to_read(platform: RunningPlatform) -> None:

@@ -18,8 +18,6 @@ from chalicelib.domain.documents import DocumentStatus
 from chalicelib.domain.releases import Strategy
 from tests.e2e.running import RunningPlatform, running_platform
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 INDEX = "archive"
 PARAGRAPHS = 3
 

@@ -9,12 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from chalicelib.contracts.asking import QueryRequest
 from tests.e2e.running import RunningPlatform
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
