@@ -25,6 +25,9 @@ class FixedChunker:
         while start < len(text):
             end = counter.fit(start, len(text), self._budget.max_tokens)
             stop = start + len(text[start:end].rstrip())
+            if spans and stop <= spans[-1].end:  # the overlap left no room for the next word: go on without it
+                start = _skip(text, spans[-1].end)
+                continue
             block = parsed.blocks[max(0, bisect_right(starts, start) - 1)] if parsed.blocks else _NOWHERE
             spans.append(Span(start, stop, counter.count(start, stop), block.kind, block.heading_path, block.page))
             following = _skip(text, end)
