@@ -104,6 +104,7 @@ class Block:
     A paragraph, list, table or code listing of a parsed document.
 
     *start* and *end* are character offsets into `ParsedDocument.text`; *page* counts from 1 where the format has pages.
+    A table's header rows, which say what stands in the columns, reach from *start* to *header_end*.
     """
 
     kind: BlockKind
@@ -111,6 +112,18 @@ class Block:
     end: int
     heading_path: tuple[str, ...] = ()
     page: int | None = None
+    header_end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file inside a document: it becomes a document of its own, a child of the one that held it."""
+
+    __pydantic_config__ = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}  # noqa: RUF012 - for its JSON only
+
+    name: str
+    media_type: str | None
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +136,7 @@ class ParsedDocument:
     media_type: str
     pages: int | None = None
     warnings: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

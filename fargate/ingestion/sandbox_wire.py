@@ -101,6 +101,8 @@ def _checked(parsed: ParsedDocument) -> ParsedDocument:
     for block in parsed.blocks:
         if not 0 <= block.start < block.end <= len(parsed.text):
             raise ValueError("a block lies outside the text")
+        if block.header_end is not None and not block.start < block.header_end <= block.end:
+            raise ValueError("a table's header lies outside the table")
     if any(before.end > after.start for before, after in pairwise(parsed.blocks)):
         raise ValueError("blocks overlap")
     return parsed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from chalicelib.domain.documents import Block, BlockKind, ParsedDocument
+from chalicelib.domain.documents import Attachment, Block, BlockKind, ParsedDocument
 from chalicelib.errors import DocumentRejected
 from fargate.ingestion.parsers.source import Source
 
@@ -39,6 +39,15 @@ class DocumentBuilder:
 
     def add(self, kind: BlockKind, text: str, *, page: int | None = None) -> None:
         """Append a block; a blank one is passed over. Raises `DocumentRejected` when the text grows out of bounds."""
+        self._append(kind, text, page, header="")
+
+    def table(self, rows: Iterable[Sequence[str]], *, header_rows: int = 0, page: int | None = None) -> None:
+        """Append a table, a line for each row; its first *header_rows* rows say what stands in the columns."""
+        lines = [row(cells) for cells in rows]
+        header = "\n".join(line for line in lines[:header_rows] if line)
+        self._append(BlockKind.TABLE, "\n".join(line for line in lines if line), page, header=header)
+
+    def _append(self, kind: BlockKind, text: str, page: int | None, *, header: str) -> None:
         body = _BLANK_EDGES.sub("", clean(text)).rstrip()
         if kind is not BlockKind.CODE:
             body = body.lstrip()
@@ -50,14 +59,20 @@ class DocumentBuilder:
         if self._length > self._source.max_characters:
             raise too_much_text(self._source.max_characters)
         path = tuple(text for _, text in self._path)
-        self._blocks.append(Block(kind, start, self._length, path, page))
+        header_end = start + len(clean(header)) if header else None
+        self._blocks.append(Block(kind, start, self._length, path, page, header_end))
 
     def first_heading(self) -> str | None:
         """Give the text of the first heading so far."""
         return next((block.heading_path[-1] for block in self._blocks if block.kind is BlockKind.HEADING), None)
 
     def build(
-        self, *, title: str | None = None, pages: int | None = None, warnings: Iterable[str] = ()
+        self,
+        *,
+        title: str | None = None,
+        pages: int | None = None,
+        warnings: Iterable[str] = (),
+        attachments: Iterable[Attachment] = (),
     ) -> ParsedDocument:
         """
         Give the document; without *title* it bears its first heading, or else its file's name.
@@ -74,6 +89,7 @@ class DocumentBuilder:
             media_type=self._source.media_type,
             pages=pages,
             warnings=tuple(warnings),
+            attachments=tuple(attachments),
         )
 
 
