@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from chalicelib.domain.identifiers import new_id
 from chalicelib.errors import Conflict, InvalidRequest
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.queue import (
+    GROUP_PATTERN,
     MAX_BODY_BYTES,
     MAX_DELAY_S,
     MAX_DELIVERIES,
@@ -29,50 +32,68 @@ from chalicelib.ports.queue import (
 # `receipt` is null while nobody holds the message. A lease that ran out is a receipt whose `ready_at` has passed, and
 # a dead letter is a message that is ready after its last delivery: both come about by time alone.
 _SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS message (
-    place INTEGER PRIMARY KEY, id TEXT NOT NULL, queue TEXT NOT NULL, body TEXT NOT NULL,
+CREATE TABLE IF NOT EXISTS work (
+    place INTEGER PRIMARY KEY, id TEXT NOT NULL, queue TEXT NOT NULL, share TEXT NOT NULL, body TEXT NOT NULL,
     sent_at REAL NOT NULL, ready_at REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, receipt TEXT
 );
-CREATE INDEX IF NOT EXISTS message_live ON message (queue, place, ready_at) WHERE attempts < {MAX_DELIVERIES};
-CREATE INDEX IF NOT EXISTS message_last ON message (queue, place, ready_at) WHERE attempts >= {MAX_DELIVERIES};
-CREATE UNIQUE INDEX IF NOT EXISTS message_receipt ON message (receipt) WHERE receipt IS NOT NULL
+CREATE INDEX IF NOT EXISTS work_live ON work (queue, share, place, ready_at) WHERE attempts < {MAX_DELIVERIES};
+CREATE INDEX IF NOT EXISTS work_last ON work (queue, place, ready_at) WHERE attempts >= {MAX_DELIVERIES};
+CREATE UNIQUE INDEX IF NOT EXISTS work_receipt ON work (receipt) WHERE receipt IS NOT NULL
 """
-_SEND = "INSERT INTO message (id, queue, body, sent_at, ready_at) VALUES (?, ?, ?, ?, ?)"
+_SEND = "INSERT INTO work (id, queue, share, body, sent_at, ready_at) VALUES (?, ?, ?, ?, ?, ?)"
 _READY = f"queue = :queue AND ready_at <= :now AND attempts < {MAX_DELIVERIES}"
 _DEAD = f"queue = :queue AND ready_at <= :now AND attempts >= {MAX_DELIVERIES}"
-_ANY_READY = f"SELECT 1 FROM message WHERE {_READY} LIMIT 1"  # noqa: S608 - constants only, as in those below
-_NEXT = f"SELECT place, id, body, attempts + 1 FROM message WHERE {_READY} ORDER BY place LIMIT :limit"  # noqa: S608
-_LEND = "UPDATE message SET receipt = ?, ready_at = ?, attempts = attempts + 1 WHERE place = ?"
-_EXTEND = "UPDATE message SET ready_at = ? WHERE queue = ? AND receipt = ? AND ready_at > ?"
-_ACK = "DELETE FROM message WHERE queue = ? AND receipt = ?"
-_RELEASE = "UPDATE message SET ready_at = ?, receipt = NULL WHERE queue = ? AND receipt = ? AND ready_at > ?"
+_ANY_READY = f"SELECT 1 FROM work WHERE {_READY} LIMIT 1"  # noqa: S608 - constants only, as in those below
+# Steps from one group to the next in the index, however many messages each has.
+_GROUPS = f"""
+WITH RECURSIVE groups (share) AS (
+    SELECT min(share) FROM work WHERE queue = :queue AND attempts < {MAX_DELIVERIES}
+    UNION ALL
+    SELECT (SELECT min(share) FROM work WHERE queue = :queue AND attempts < {MAX_DELIVERIES} AND share > groups.share)
+    FROM groups WHERE groups.share IS NOT NULL
+)
+SELECT share FROM groups WHERE share IS NOT NULL
+"""  # noqa: S608
+_ON_LOAN = (
+    "SELECT share, count(*) FROM work WHERE receipt IS NOT NULL AND queue = :queue AND ready_at > :now GROUP BY share"
+)
+_NEXT = f"""
+SELECT place, id, body, attempts + 1 FROM work WHERE {_READY} AND share = :share ORDER BY place LIMIT :limit
+"""  # noqa: S608
+_LEND = "UPDATE work SET receipt = ?, ready_at = ?, attempts = attempts + 1 WHERE place = ?"
+_EXTEND = "UPDATE work SET ready_at = ? WHERE queue = ? AND receipt = ? AND ready_at > ?"
+_ACK = "DELETE FROM work WHERE queue = ? AND receipt = ?"
+_RELEASE = "UPDATE work SET ready_at = ?, receipt = NULL WHERE queue = ? AND receipt = ? AND ready_at > ?"
 _DEPTH = f"""
 SELECT count(*) FILTER (WHERE ready_at <= :now AND attempts < {MAX_DELIVERIES} OR ready_at > :now AND receipt IS NULL),
        count(*) FILTER (WHERE ready_at > :now AND receipt IS NOT NULL),
        count(*) FILTER (WHERE {_DEAD}),
        min(sent_at) FILTER (WHERE {_READY})
-FROM message WHERE queue = :queue
+FROM work WHERE queue = :queue
 """  # noqa: S608
-_DEAD_LETTERS = f"SELECT id, body, attempts FROM message WHERE {_DEAD} ORDER BY place LIMIT :limit"  # noqa: S608
-_REDRIVE = f"UPDATE message SET attempts = 0, ready_at = :now, receipt = NULL WHERE {_DEAD}"  # noqa: S608
+_DEAD_LETTERS = f"SELECT id, body, attempts FROM work WHERE {_DEAD} ORDER BY place LIMIT :limit"  # noqa: S608
+_REDRIVE = f"UPDATE work SET attempts = 0, ready_at = :now, receipt = NULL WHERE {_DEAD}"  # noqa: S608
 
 
 class SqliteQueue:
-    """See `ports.queue.Queue`. `receive` writes nothing while no message is ready, so polling it is cheap."""
+    """See `ports.queue.Queue`. `receive` writes nothing while no work is ready, so polling it is cheap."""
 
     def __init__(self, path: Path, clock: Clock, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self._clock = clock
         self._file = SqliteFile(path, _SCHEMA, busy_timeout_s=busy_timeout_s)
 
-    def send(self, queue: QueueName, body: Mapping[str, JsonValue], *, delay_s: float = 0) -> str:
+    def send(
+        self, queue: QueueName, body: Mapping[str, JsonValue], *, group: str | None = None, delay_s: float = 0
+    ) -> str:
         """See `Queue.send`."""
         text = _encode(body)
+        _check_group(group)
         _check("delay_s", delay_s, 0, MAX_DELAY_S)
         sent = self._clock.now()
         message_id = new_id("msg", sent)
         with self._file.writing() as connection:
             at = sent.timestamp()
-            connection.execute(_SEND, (message_id, queue.value, text, at, at + delay_s))
+            connection.execute(_SEND, (message_id, queue.value, group or "", text, at, at + delay_s))
         return message_id
 
     def receive(self, queue: QueueName, *, limit: int = 1, lease_s: float = 60) -> Sequence[Delivery]:
@@ -84,8 +105,7 @@ class SqliteQueue:
                 return ()
         with self._file.writing() as connection:
             here = self._here(queue)
-            ready = connection.execute(_NEXT, here | {"limit": limit}).fetchall()
-            return [_lend(connection, row, here["now"] + lease_s) for row in ready]
+            return [_lend(connection, row, here["now"] + lease_s) for row in _fairly(connection, here, limit)]
 
     def extend(self, queue: QueueName, receipt: str, lease_s: float) -> None:
         """See `Queue.extend`."""
@@ -94,7 +114,7 @@ class SqliteQueue:
             now = self._now()
             extended = connection.execute(_EXTEND, (now + lease_s, queue.value, receipt, now)).rowcount
         if not extended:
-            raise Conflict("The loan of this message is over: it was acknowledged, given back, or ran out of time.")
+            raise Conflict("The loan of this work is over: it was acknowledged, given back, or ran out of time.")
 
     def ack(self, queue: QueueName, receipt: str) -> None:
         """See `Queue.ack`."""
@@ -138,6 +158,27 @@ class SqliteQueue:
         return {"queue": queue.value, "now": self._now()}
 
 
+def _fairly(connection: sqlite3.Connection, here: Mapping[str, Any], limit: int) -> Iterator[tuple[int, str, str, int]]:
+    """Choose *limit* ready messages, each time the oldest of the group that has least on loan."""
+    on_loan: dict[str, int] = dict(connection.execute(_ON_LOAN, here).fetchall())
+    turns: list[tuple[int, int, str, int]] = []
+    waiting: dict[str, list[tuple[int, str, str, int]]] = {}
+    for (share,) in connection.execute(_GROUPS, here).fetchall():
+        rows = connection.execute(_NEXT, {**here, "share": share, "limit": limit}).fetchall()
+        if rows:
+            waiting[share] = rows
+            turns.append((on_loan.get(share, 0), rows[0][0], share, 0))
+    heapify(turns)
+    for _ in range(limit):
+        if not turns:
+            return
+        held, _place, share, number = heappop(turns)
+        rows = waiting[share]
+        yield rows[number]
+        if number + 1 < len(rows):
+            heappush(turns, (held + 1, rows[number + 1][0], share, number + 1))
+
+
 def _lend(connection: sqlite3.Connection, row: tuple[int, str, str, int], until: float) -> Delivery:
     place, message_id, body, attempt = row
     receipt = secrets.token_urlsafe(16)
@@ -145,14 +186,19 @@ def _lend(connection: sqlite3.Connection, row: tuple[int, str, str, int], until:
     return Delivery(message_id, receipt, json.loads(body), attempt)
 
 
+def _check_group(group: str | None) -> None:
+    if group is not None and not re.fullmatch(GROUP_PATTERN, group):
+        raise InvalidRequest(f"The group {group[:200]!r} is not {GROUP_PATTERN}.")
+
+
 def _encode(body: Mapping[str, JsonValue]) -> str:
     try:
         text = json.dumps(dict(body), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidRequest(f"The message cannot be written as JSON: {error}.") from error
+        raise InvalidRequest(f"The work cannot be written as JSON: {error}.") from error
     if size > MAX_BODY_BYTES:
-        raise InvalidRequest(f"The message has {size} bytes of JSON; at most {MAX_BODY_BYTES} fit: send a key to it.")
+        raise InvalidRequest(f"The work has {size} bytes of JSON; at most {MAX_BODY_BYTES} fit: send a key to it.")
     return text
 
 

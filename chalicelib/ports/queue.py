@@ -14,6 +14,7 @@ MAX_BODY_BYTES = 256_000
 MAX_DELAY_S = 900
 MAX_LEASE_S = 43_200
 MAX_RECEIVE = 10
+GROUP_PATTERN = r"[A-Za-z0-9_.-]{1,128}"
 
 
 class QueueName(StrEnum):
@@ -52,19 +53,28 @@ class Queue(Protocol):
     """
     The work queue: every message is delivered until it is acknowledged, and may be delivered twice.
 
-    A message not acknowledged by its `MAX_DELIVERIES`-th delivery goes to the dead letters. A lease is above 0 and at
-    most `MAX_LEASE_S`. All calls are safe from any thread and raise `Unavailable` when the queue does not answer,
-    `StorageFull` when there is no space left, and `InvalidRequest` for a number out of its bounds or a body over
-    `MAX_BODY_BYTES` (its JSON in UTF-8).
+    A message not acknowledged by its `MAX_DELIVERIES`-th delivery goes to the dead letters. Messages may belong to a
+    group, which is whose work it is: while several groups wait, the one with the least on loan is served first, so that
+    nobody's backlog holds up the others.
+
+    A lease is above 0 and at most `MAX_LEASE_S`. All calls are safe from any thread and raise `Unavailable` when the
+    queue does not answer, `StorageFull` when there is no space left, and `InvalidRequest` for a number out of its
+    bounds or a body over `MAX_BODY_BYTES` (its JSON in UTF-8).
     """
 
-    def send(self, queue: QueueName, body: Mapping[str, JsonValue], *, delay_s: float = 0) -> str:
-        """Add a message, to be delivered after *delay_s* (0 to `MAX_DELAY_S`); give its id. Kept once this returns."""
+    def send(
+        self, queue: QueueName, body: Mapping[str, JsonValue], *, group: str | None = None, delay_s: float = 0
+    ) -> str:
+        """
+        Add a message of *group*, to be delivered after *delay_s* (0 to `MAX_DELAY_S`); give its id.
+
+        A group's name is `GROUP_PATTERN`. The message is kept once this returns.
+        """
         ...
 
     def receive(self, queue: QueueName, *, limit: int = 1, lease_s: float = 60) -> Sequence[Delivery]:
         """
-        Borrow at most *limit* (1 to `MAX_RECEIVE`) messages for *lease_s*, oldest first as a rule.
+        Borrow at most *limit* (1 to `MAX_RECEIVE`) messages for *lease_s*, the oldest of a group first as a rule.
 
         Gives nothing, at once, when none is ready.
         """

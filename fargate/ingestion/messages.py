@@ -13,14 +13,18 @@ from chalicelib.ports.queue import Queue, QueueName
 
 
 def send(queue: Queue, tenant: Tenant, job: Job) -> None:
-    """Queue *job*. Document and version are named for whoever looks at dead letters. Raises `Unavailable`."""
+    """
+    Queue *job* among its tenant's. Document and version are named for whoever looks at dead letters.
+
+    Raises `Unavailable`.
+    """
     body: dict[str, JsonValue] = {
         "tenant": tenant.tenant_id,
         "job_id": job.job_id,
         "document_id": job.document_id,
         "version": job.document_version,
     }
-    queue.send(QueueName.INGESTION, body)
+    queue.send(QueueName.INGESTION, body, group=tenant.tenant_id)
 
 
 def read(body: Mapping[str, JsonValue]) -> tuple[Tenant, JobId]:

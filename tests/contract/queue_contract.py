@@ -101,6 +101,49 @@ class QueueContract:
 
         assert got == list(range(12))
 
+    def test_no_group_waits_for_the_backlog_of_another(self, queue: Queue) -> None:
+        """A message of a group that has nothing on loan goes before the hundredth of a group that came earlier."""
+        for number in range(100):
+            queue.send(WORK, {"n": number}, group="busy")
+        queue.send(WORK, {"n": "rare"}, group="rare")
+        queue.send(WORK, {"n": "nobody's"})
+
+        first = [delivery.body["n"] for delivery in queue.receive(WORK, limit=5)]
+
+        assert set(first) == {0, 1, 2, "rare", "nobody's"}
+
+    def test_groups_share_what_is_on_loan(self, queue: Queue) -> None:
+        """The group with less on loan is served first, until both have the same."""
+        for number in range(20):
+            queue.send(WORK, {"n": number}, group="early")
+        queue.receive(WORK, limit=4)
+        for number in range(20):
+            queue.send(WORK, {"n": 100 + number}, group="late")
+
+        got = [delivery.body["n"] for delivery in queue.receive(WORK, limit=4)]
+        then = [delivery.body["n"] for delivery in queue.receive(WORK, limit=4)]
+
+        assert got == [100, 101, 102, 103]
+        assert sorted(map(str, then)) == ["104", "105", "4", "5"]
+
+    def test_what_a_group_acknowledged_no_longer_counts_against_it(self, queue: Queue, clock: HandClock) -> None:
+        """Only what is on loan now counts: not what was done, given back, or whose lease ran out."""
+        for number in range(6):
+            queue.send(WORK, {"n": number}, group="early")
+        done, back, _ = queue.receive(WORK, limit=3, lease_s=10)
+        queue.ack(WORK, done.receipt)
+        queue.release(WORK, back.receipt)
+        clock.advance(11)
+        queue.send(WORK, {"n": "late"}, group="late")
+
+        assert [delivery.body["n"] for delivery in queue.receive(WORK, limit=1)] == [1]
+
+    @pytest.mark.parametrize("group", ["", "a b", "a" * 129, "a#b"])
+    def test_a_group_has_a_plain_name(self, queue: Queue, group: str) -> None:
+        """What SQS would refuse is refused everywhere."""
+        with pytest.raises(InvalidRequest, match="group"):
+            queue.send(WORK, {}, group=group)
+
     def test_at_most_limit_messages_are_lent(self, queue: Queue) -> None:
         """One is lent when nothing else is asked for, and never more than asked for."""
         for number in range(5):
