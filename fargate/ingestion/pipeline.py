@@ -35,14 +35,14 @@ from chalicelib.domain.metadata import with_platform_keys
 from chalicelib.errors import DocumentRejected
 from chalicelib.observability.spans import span
 from chalicelib.ports.clock import Clock
-from chalicelib.ports.models import Purpose
-from chalicelib.ports.vectors import VectorRecord
+from chalicelib.ports.vectors import VectorIndexName, VectorRecord
 from chalicelib.repositories import keys
 from fargate.ingestion import standing
 from fargate.ingestion.artefacts import Artefacts
 from fargate.ingestion.cutting import embedded_text, name_chunks
 from fargate.ingestion.deletion import bury
 from fargate.ingestion.retagging import Retagging
+from fargate.ingestion.reuse import EarlierVectors, vectors_of
 from fargate.ingestion.standing import DELETED, Overtaken, check_stands
 from fargate.ingestion.stores import Stores
 from fargate.ingestion.tools import Tools
@@ -71,6 +71,14 @@ class _Entries:
     chunks: Sequence[Chunk]
     texts: Sequence[str]
     vectors: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What readers see in the end, and how many texts were *embedded* for it; None where another worker did it."""
+
+    published: Published
+    embedded: int | None
 
 
 class Pipeline:
@@ -160,7 +168,7 @@ class Pipeline:
         again = replace(published, version=work.version.number)
         if self._publish(work, again, instead_of=published) != again:
             return False
-        self._finish(work.tenant, work.tracker, work.document.document_id, again)
+        self._finish(work.tenant, work.tracker, work.document.document_id, _Outcome(again, 0))
         return True
 
     def _is_same(self, work: Work, published: Published) -> bool:
@@ -196,23 +204,25 @@ class Pipeline:
 
     async def _index(self, work: Work, parsed: ParsedDocument, chunks: Sequence[Chunk]) -> None:
         embedder = self._tools.embedder(work.generation.recipe.embedder)
+        earlier = EarlierVectors(self._stores.vectors, _vector_index(work), work.document.published)
+        embedded = 0
         for start in range(0, len(chunks), self._embedded_at_once):
             batch = chunks[start : start + self._embedded_at_once]
             texts = [embedded_text(parsed.title, chunk.heading_path, chunk.text) for chunk in batch]
-            with span("ingestion.embed", chunks=len(batch)):
-                embeddings = await embedder.embed(texts, Purpose.DOCUMENT)
-            entries = _Entries(batch, texts, embeddings.vectors)
+            vectors, new = await vectors_of(texts, earlier, embedder)
+            embedded += new
+            entries = _Entries(batch, texts, vectors)
             done = start + len(batch)
-            published = _published(work, parsed, done) if done == len(chunks) else None
-            await asyncio.to_thread(self._store, work, entries, total=len(chunks), published=published)
+            outcome = _Outcome(_published(work, parsed, done), embedded) if done == len(chunks) else None
+            await asyncio.to_thread(self._store, work, entries, total=len(chunks), outcome=outcome)
 
-    def _store(self, work: Work, entries: _Entries, *, total: int, published: Published | None) -> None:
-        """Write some of *total* vectors, and after the last of them let readers see *published*."""
+    def _store(self, work: Work, entries: _Entries, *, total: int, outcome: _Outcome | None) -> None:
+        """Write some of *total* vectors, and after the last of them let readers see the *outcome*."""
         document = self._put_vectors(work, entries)
         work.tracker.report("embedding", entries.chunks[-1].ordinal + 1, total)
-        if published is not None:
-            self._publish(replace(work, document=document), published)
-            self._finish(work.tenant, work.tracker, document.document_id, published)
+        if outcome is not None:
+            self._publish(replace(work, document=document), outcome.published)
+            self._finish(work.tenant, work.tracker, document.document_id, outcome)
 
     def _put_vectors(self, work: Work, entries: _Entries) -> Document:
         """Write vectors, unless their version has been overtaken; give the document."""
@@ -225,9 +235,8 @@ class Pipeline:
             VectorRecord(chunk.chunk_id, vector, text, metadata)
             for chunk, text, vector in zip(entries.chunks, entries.texts, entries.vectors, strict=True)
         ]
-        index = keys.vector_index(work.tenant, document.index, work.generation.number)
         with span("ingestion.index", chunks=len(records)):
-            self._stores.vectors.put(index, records)
+            self._stores.vectors.put(_vector_index(work), records)
         return document
 
     def _publish(self, work: Work, published: Published, *, instead_of: Published | None = None) -> Published | None:
@@ -243,10 +252,16 @@ class Pipeline:
         document_id = work.document.document_id
         return self._stores.documents.update(work.tenant, document_id, visible, known=work.document).published
 
-    def _finish(self, tenant: Tenant, tracker: Tracker, document_id: DocumentId, published: Published) -> None:
+    def _finish(self, tenant: Tenant, tracker: Tracker, document_id: DocumentId, outcome: _Outcome) -> None:
+        published = outcome.published
         if published.version > 1:
             self._artefacts.sweep(tenant, document_id)
-        result = {"document_id": document_id, "version": published.version, "chunks": published.chunks}
+        result = {
+            "document_id": document_id,
+            "version": published.version,
+            "chunks": published.chunks,
+            "embedded": outcome.embedded,
+        }
         tracker.succeed(result, published.chunks)
 
     def _yield(self, tenant: Tenant, job: Job, why: Rejection | None) -> None:
@@ -254,13 +269,17 @@ class Pipeline:
         tracker = self._tracker(tenant, job)
         published = self._stores.documents.get(tenant, document_id).published
         if why is None and published is not None:
-            self._finish(tenant, tracker, document_id, published)
+            self._finish(tenant, tracker, document_id, _Outcome(published, None))
             return
         self._artefacts.sweep(tenant, document_id, loser=ingested_by(job.job_id))
         tracker.cancel(why or DELETED)
 
     def _tracker(self, tenant: Tenant, job: Job) -> Tracker:
         return Tracker(self._stores.jobs, self._clock, tenant, job)
+
+
+def _vector_index(work: Work) -> VectorIndexName:
+    return keys.vector_index(work.tenant, work.document.index, work.generation.number)
 
 
 def _subject(job: Job) -> tuple[DocumentId, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -12,10 +12,11 @@ from functools import partial
 import pytest
 
 from chalicelib.domain.documents import Block, BlockKind, ParsedDocument, Span
-from chalicelib.domain.identifiers import AttemptId, DocumentId
+from chalicelib.domain.identifiers import AttemptId, DocumentId, JobId
+from chalicelib.ports.models import Embeddings, Purpose
 from chalicelib.ports.queue import Delivery
 from fargate.ingestion.cutting import MAX_CHUNK_CHARACTERS, embedded_text, name_chunks
-from tests.fakes.ingestion import ADA, LEASE_S, Crash, Disk, Faults, Site, direction
+from tests.fakes.ingestion import ADA, LEASE_S, Crash, Disk, Faults, HashEmbedder, Site, direction
 from tests.fakes.ingestion_reader import Contents
 
 
@@ -147,6 +148,32 @@ def test_unchanged_bytes_are_not_embedded_again(disk: Disk, site: Site) -> None:
     assert contents.document()["published"] == {**before, "version": 2}
     assert [one["year"] for one in contents.metadata()] == [2026, 2026]
     assert not {"embedder.embed", "sandbox.parse", "blobs.open"} & set(again.faults.calls)
+
+
+def test_a_changed_document_embeds_only_what_changed(disk: Disk, site: Site) -> None:
+    """Chunks whose text stood in the version before take over its vectors, wherever they stand now."""
+    site.submit("One.\n\nTwo.\n\nThree.")
+    site.work()
+    asked: list[str] = []
+
+    async def listening(texts: Sequence[str], purpose: Purpose) -> Embeddings:
+        asked.extend(texts)
+        return await HashEmbedder().embed(texts, purpose)
+
+    site.faults.instead["embedder.embed"] = listening
+    accepted = site.submit("Zero.\n\nThree.\n\nOne.\n\nTwo.")
+    site.work()
+
+    assert asked == ["Zero."]
+    contents = Contents.of(disk.folder)
+    assert contents.visible() == {"leave": ["Zero.", "Three.", "One.", "Two."]}
+    (index,) = disk.vectors.indexes()
+    stored = disk.vectors.get(index, sorted(contents.vectors))
+    assert [one.vector for one in stored] == [direction(one.text) for one in stored]
+    job = site.stores.jobs.get(ADA.tenant, JobId(accepted.job.job_id))
+    assert job.result is not None
+    assert job.result["embedded"] == 1
+    contents.assert_settled()
 
 
 def test_the_same_bytes_under_another_name_are_read_again(disk: Disk, site: Site) -> None:
