@@ -47,6 +47,19 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """
+    Where an attachment was found: in a version, by its *attempt*, of another document.
+
+    It is read by whoever may read that document, while readers see that version; *depth* counts from 1.
+    """
+
+    document_id: DocumentId
+    attempt: AttemptId
+    depth: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """
     One document of an index, as its owner sees it.
@@ -65,6 +78,7 @@ class Document:
     created_at: datetime
     updated_at: datetime
     external_id: str | None = None
+    parent: Parent | None = None
     metadata: Metadata = field(default_factory=dict)
     acl: Sequence[str] = (EVERYONE,)
     error: Rejection | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Callable
@@ -37,6 +38,13 @@ def new_id(prefix: str, at: datetime, entropy: Entropy = secrets.token_bytes) ->
     """
     milliseconds = int(at.timestamp() * 1000)
     return f"{prefix}_{_digits(milliseconds, _TIME_DIGITS)}{_digits(int.from_bytes(entropy(10)), _CHANCE_DIGITS)}"
+
+
+def derived_id(prefix: str, origin: str, *parts: str) -> str:
+    """Name what follows from *origin*, an id: the same parts always give the same name, which sorts beside it."""
+    digest = hashlib.sha256("\0".join((origin, *parts)).encode()).digest()
+    time_digits = origin.rpartition("_")[2][:_TIME_DIGITS]
+    return f"{prefix}_{time_digits}{_digits(int.from_bytes(digest[:10]), _CHANCE_DIGITS)}"
 
 
 def chunk_id(attempt: AttemptId, ordinal: int) -> ChunkId:

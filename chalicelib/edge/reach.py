@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from chalicelib.domain.access import Principal, may_read, may_use_index
-from chalicelib.domain.documents import Document, DocumentStatus
+from chalicelib.domain.access import Principal, may_use_index
+from chalicelib.domain.documents import Document
 from chalicelib.domain.identifiers import DocumentId
 from chalicelib.edge.dependencies import Edge
 from chalicelib.errors import NotFound
-from chalicelib.ports.table import MAX_BATCH_GET
 from chalicelib.repositories.documents import missing
 
 
@@ -31,12 +30,9 @@ def readable(edge: Edge, principal: Principal, document_id: str) -> Document:
 
 def readable_among(edge: Edge, principal: Principal, wanted: Collection[DocumentId]) -> dict[DocumentId, Document]:
     """Give those of any number of documents whose text *principal* may read now."""
-    distinct = sorted(set(wanted))
-    found: dict[DocumentId, Document] = {}
-    for start in range(0, len(distinct), MAX_BATCH_GET):
-        found |= edge.documents.batch_get(principal.tenant, distinct[start : start + MAX_BATCH_GET])
+    found = edge.documents.readable(principal, wanted)
     open_indexes = {name for name in {one.index for one in found.values()} if _is_open(edge, principal, name)}
-    return {key: one for key, one in found.items() if one.index in open_indexes and _is_readable(principal, one)}
+    return {key: one for key, one in found.items() if one.index in open_indexes}
 
 
 def _is_open(edge: Edge, principal: Principal, index: str) -> bool:
@@ -45,7 +41,3 @@ def _is_open(edge: Edge, principal: Principal, index: str) -> bool:
     except NotFound:
         return False
     return True
-
-
-def _is_readable(principal: Principal, document: Document) -> bool:
-    return document.status is not DocumentStatus.DELETED and may_read(principal, document.acl)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chalicelib.domain.access import Tenant
+from chalicelib.domain.access import Principal, Tenant, may_read
 from chalicelib.domain.documents import Document, DocumentStatus, DocumentVersion
 from chalicelib.domain.identifiers import DocumentId
 from chalicelib.errors import ConditionFailed, Conflict, NotFound
 from chalicelib.ports.table import (
+    MAX_BATCH_GET,
     MAX_WRITE_OPERATIONS,
     Delete,
     IndexName,
@@ -59,6 +60,20 @@ class Documents:
         found = self._table.batch_get([keys.document(tenant, one) for one in document_ids]) if document_ids else ()
         documents = [_documents.load(item) for item in found]
         return {document.document_id: document for document in documents}
+
+    def readable(self, principal: Principal, wanted: Collection[DocumentId]) -> dict[DocumentId, Document]:
+        """
+        Give those of any number of documents whose text *principal* may read now: not deleted, in one of its groups,
+        and for an attachment, found in what readers see of a document that it may read.
+        """
+        found = self._all(principal.tenant, wanted)
+        known = dict(found)
+        while above := {one.parent.document_id for one in known.values() if one.parent} - known.keys():
+            holders = self._all(principal.tenant, above)
+            if not holders:
+                break
+            known |= holders
+        return {key: one for key, one in found.items() if _is_readable(principal, one, known)}
 
     def by_external_id(self, tenant: Tenant, index: str, external_id: str) -> DocumentId | None:
         """Give the document of *index* that bears *external_id*, or None."""
@@ -167,6 +182,13 @@ class Documents:
             self._table.write(*(Delete(item.key) for item in rows[start : start + MAX_WRITE_OPERATIONS]))
         return len(rows)
 
+    def _all(self, tenant: Tenant, wanted: Collection[DocumentId]) -> dict[DocumentId, Document]:
+        found: dict[DocumentId, Document] = {}
+        sought = sorted(wanted)
+        for start in range(0, len(sought), MAX_BATCH_GET):
+            found |= self.batch_get(tenant, sought[start : start + MAX_BATCH_GET])
+        return found
+
     def _page(self, tenant: Tenant, index: str | None, limit: int, cursor: str | None) -> Page:
         secondary = IndexName.GSI2 if index is None else IndexName.GSI1
         partition = keys.documents_of(tenant, index)
@@ -187,6 +209,17 @@ class Documents:
 def missing(document_id: DocumentId) -> NotFound:
     """Give what is raised for a document that does not exist or cannot be reached, the same for both."""
     return NotFound(f"There is no document {document_id}.")
+
+
+def _is_readable(principal: Principal, document: Document, known: Mapping[DocumentId, Document]) -> bool:
+    if document.status is DocumentStatus.DELETED or not may_read(principal, document.acl):
+        return False
+    if document.parent is None:
+        return True
+    holder = known.get(document.parent.document_id)
+    if holder is None or holder.published is None or holder.published.attempt != document.parent.attempt:
+        return False
+    return _is_readable(principal, holder, known)
 
 
 def _item(tenant: Tenant, document: Document) -> Item:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from chalicelib.contracts.documents import ChunkPreview, ChunkPreviewRequest
 from chalicelib.contracts.rendering import chunk_view
-from chalicelib.domain.access import Principal, may_read
-from chalicelib.domain.documents import Document, DocumentStatus, ParsedDocument
+from chalicelib.domain.access import Principal
+from chalicelib.domain.documents import ParsedDocument
 from chalicelib.domain.identifiers import AttemptId, DocumentId
 from chalicelib.domain.indexes import Component, Recipe
 from chalicelib.errors import DocumentRejected, InvalidRequest
@@ -54,12 +54,9 @@ class Previews:
                 ) from rejected
 
     def _stored(self, principal: Principal, document_id: DocumentId) -> tuple[ParsedDocument, Component]:
-        document, index = document_in_reach(self._stores, principal, document_id)
-        if not _is_readable(principal, document) or document.published is None:
+        _, index = document_in_reach(self._stores, principal, document_id)
+        document = self._stores.documents.readable(principal, [document_id]).get(document_id)
+        if document is None or document.published is None:
             raise missing(document_id)
         parsed = self._stores.parsed.get(principal.tenant, document_id, document.published.attempt)
         return parsed, index.generation.recipe.embedder
-
-
-def _is_readable(principal: Principal, document: Document) -> bool:
-    return document.status is not DocumentStatus.DELETED and may_read(principal, document.acl)

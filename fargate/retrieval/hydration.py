@@ -7,15 +7,14 @@ since its vectors were written. Only the rows decide, and no text is read before
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chalicelib.domain.access import Principal, may_read
-from chalicelib.domain.documents import Chunk, Document, DocumentStatus
+from chalicelib.domain.access import Principal
+from chalicelib.domain.documents import Chunk, Document
 from chalicelib.domain.identifiers import ChunkId, DocumentId, attempt_of
 from chalicelib.domain.metadata import DOCUMENT_KEY
 from chalicelib.domain.runs import Passage
-from chalicelib.ports.table import MAX_BATCH_GET
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.documents import Documents
 from fargate.retrieval.ranking import Ranked
@@ -33,7 +32,7 @@ class Hydration:
 
     def passages(self, ranked: Sequence[Ranked]) -> dict[ChunkId, Passage]:
         """Give the passages among *ranked* that the principal may read now, in any order."""
-        documents = self._documents({_document_of(one) for one in ranked})
+        documents = self.documents.readable(self.principal, {_document_of(one) for one in ranked})
         readable = {
             ChunkId(one.hit.key): one
             for one in ranked
@@ -48,21 +47,13 @@ class Hydration:
             if chunk_id in chunks
         }
 
-    def _documents(self, wanted: set[DocumentId]) -> Mapping[DocumentId, Document]:
-        found: dict[DocumentId, Document] = {}
-        sought = sorted(wanted)
-        for start in range(0, len(sought), MAX_BATCH_GET):
-            found |= self.documents.batch_get(self.principal.tenant, sought[start : start + MAX_BATCH_GET])
-        return found
-
     def _readable(self, document: Document | None, chunk_id: ChunkId) -> bool:
-        if document is None or document.published is None or document.status is DocumentStatus.DELETED:
+        if document is None or document.published is None:
             return False
         return (
             document.index == self.index
             and document.published.generation == self.generation
             and document.published.attempt == attempt_of(chunk_id)
-            and may_read(self.principal, document.acl)
         )
 
 
