@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from posixpath import dirname, join, normpath
 
 from lxml.etree import _Element
@@ -10,7 +11,7 @@ from lxml.etree import _Element
 from chalicelib.domain.documents import BlockKind, ParsedDocument
 from chalicelib.errors import DocumentRejected
 from fargate.ingestion.parsers.archives import Archive, refuse_remote
-from fargate.ingestion.parsers.building import DocumentBuilder, one_line, row
+from fargate.ingestion.parsers.building import DocumentBuilder, one_line
 from fargate.ingestion.parsers.docx_styles import Styles
 from fargate.ingestion.parsers.source import Source
 
@@ -21,6 +22,7 @@ _NOTES = ("footnotes.xml", "endnotes.xml")
 _HEADERS, _FOOTERS = ("/header", "/footer")
 # Fallback repeats what stands beside it for old programs; the others hold codes or what was struck out.
 _SKIPPED = frozenset(("Fallback", "del", "moveFrom", "instrText", "delText", "pPr", "rPr", "txbxContent"))
+_OFF = ("0", "false", "off")
 _SIGNS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 
 
@@ -98,7 +100,7 @@ class _Writer:
                 self._paragraph(child)
             elif name == "tbl":
                 self._end_list()
-                self._builder.add(BlockKind.TABLE, "\n".join(_rows(child)))
+                self._builder.table(_rows(child), header_rows=_header_rows(child))
             elif name not in _SKIPPED:  # content controls, tracked insertions, custom XML: the text is inside
                 self._contents(child)
 
@@ -129,12 +131,10 @@ def _write_notes(builder: DocumentBuilder, notes: _Element | None) -> None:
             builder.add(BlockKind.TEXT, "\n".join(_text(paragraph) for paragraph in note.iterfind("{*}p")))
 
 
-def _rows(table: _Element) -> Iterator[str]:
-    """Write each row as a line; a cell merged downwards is said again in each row it reaches."""
+def _rows(table: _Element) -> Iterator[list[str]]:
+    """Give each row; a cell merged downwards is said again in each row it reaches."""
     above: list[str] = []
-    for line in table.iter("{*}tr"):
-        if _table_of(line) is not table:
-            continue
+    for line in _lines(table):
         cells: list[str] = []
         for cell in line.iter("{*}tc"):
             if _table_of(cell) is table:
@@ -142,7 +142,21 @@ def _rows(table: _Element) -> Iterator[str]:
                 cells.append(text)
                 cells.extend([""] * (_width(cell) - 1))
         above = cells
-        yield row([cell for cell in cells if cell] if _is_spread(line) else cells)
+        yield [cell for cell in cells if cell] if _is_spread(line) else cells
+
+
+def _header_rows(table: _Element) -> int:
+    """Count the first rows that repeat on every page; where none does, the first row heads the table."""
+    return sum(1 for _ in takewhile(_repeats, _lines(table))) or 1
+
+
+def _repeats(line: _Element) -> bool:
+    mark = line.find("{*}trPr/{*}tblHeader")
+    return mark is not None and mark.get(_attribute(mark, "val"), "true") not in _OFF
+
+
+def _lines(table: _Element) -> Iterator[_Element]:
+    return (line for line in table.iter("{*}tr") if _table_of(line) is table)
 
 
 def _is_spread(line: _Element) -> bool:

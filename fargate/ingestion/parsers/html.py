@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 
 from lxml import etree
 from lxml.html import HtmlElement, HTMLParser, defs, fragment_fromstring
@@ -12,7 +13,7 @@ from lxml.html import document_fromstring as read_document
 from chalicelib.domain.documents import BlockKind, ParsedDocument
 from chalicelib.errors import DocumentRejected
 from fargate.ingestion.parsers import encodings
-from fargate.ingestion.parsers.building import DocumentBuilder, one_line, row
+from fargate.ingestion.parsers.building import DocumentBuilder, one_line
 from fargate.ingestion.parsers.source import Source
 
 MEDIA_TYPES = ("text/html", "application/xhtml+xml")
@@ -108,7 +109,8 @@ class _Walker:
         elif tag in _LISTS:
             self._add(BlockKind.LIST, "\n".join(_list_lines(element, 0)))
         elif tag == "table" and not _is_layout(element):
-            self._add(BlockKind.TABLE, "\n".join(_rows(element)))
+            self._flush()
+            self._builder.table(_rows(element), header_rows=_header_rows(element))
         elif tag == "pre":
             self._add(BlockKind.CODE, element.text_content())
         elif tag == "br":
@@ -204,15 +206,28 @@ def _inner_lists(item: HtmlElement) -> list[HtmlElement]:
     return [child for child in item if child.tag in _LISTS and not _left_out(child)]
 
 
-def _rows(table: HtmlElement) -> Iterator[str]:
-    """Write each row as a line; a cell that spans rows is said again in each of them."""
+def _rows(table: HtmlElement) -> Iterator[list[str]]:
+    """Give the caption, then each row; a cell that spans rows is said again in each of them."""
     caption = table.find("caption")
     if caption is not None:
-        yield one_line(_flat(caption))
+        yield [_flat(caption)]
     spanning: dict[int, tuple[int, str]] = {}
-    for line in table.iter("tr"):
-        if not _left_out(line):
-            yield row(_cells(line, spanning))
+    for line in _lines(table):
+        yield _cells(line, spanning)
+
+
+def _header_rows(table: HtmlElement) -> int:
+    """Count the rows above the data: a caption, and the first rows that the page calls headings."""
+    headers = takewhile(_is_header, _lines(table))
+    return sum(1 for _ in headers) + (table.find("caption") is not None)
+
+
+def _is_header(line: HtmlElement) -> bool:
+    return line.getparent().tag == "thead" or all(cell.tag == "th" for cell in line.iterchildren("td", "th"))
+
+
+def _lines(table: HtmlElement) -> Iterator[HtmlElement]:
+    return (line for line in table.iter("tr") if not _left_out(line))
 
 
 def _cells(line: HtmlElement, spanning: dict[int, tuple[int, str]]) -> list[str]:

@@ -10,7 +10,7 @@ from markdown_it.token import Token
 
 from chalicelib.domain.documents import BlockKind, ParsedDocument
 from fargate.ingestion.parsers import encodings, html
-from fargate.ingestion.parsers.building import DocumentBuilder, clean, row
+from fargate.ingestion.parsers.building import DocumentBuilder, clean
 from fargate.ingestion.parsers.source import Source
 
 MEDIA_TYPES = ("text/markdown",)
@@ -50,7 +50,7 @@ def _write(builder: DocumentBuilder, tokens: Sequence[Token]) -> None:
         elif token.type in _LISTS:
             builder.add(BlockKind.LIST, "\n".join(_list_lines(tokens[place : end + 1])))
         elif token.type == "table_open":
-            builder.add(BlockKind.TABLE, "\n".join(_rows(tokens[place : end + 1])))
+            builder.table(_rows(tokens[place : end + 1]), header_rows=1)
         elif token.type in ("fence", "code_block"):
             builder.add(BlockKind.CODE, token.content)
         elif token.type == "html_block":
@@ -93,7 +93,7 @@ def _lines_of(token: Token) -> list[str]:
     return []
 
 
-def _rows(tokens: Sequence[Token]) -> Iterator[str]:
+def _rows(tokens: Sequence[Token]) -> Iterator[list[str]]:
     cells: list[str] = []
     for token in tokens:
         if token.type == "tr_open":
@@ -101,7 +101,7 @@ def _rows(tokens: Sequence[Token]) -> Iterator[str]:
         elif token.type == "inline":
             cells.append(_inline(token))
         elif token.type == "tr_close":
-            yield row(cells)
+            yield cells
 
 
 def _inline(token: Token) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
 from statistics import median
 
 from chalicelib.domain.documents import BlockKind
@@ -21,6 +21,8 @@ _HEADING_CHARACTERS = 160
 _DEEPEST = 4
 _TITLE_WITHIN = 12
 _TABLE_LINES = 2
+_HEADER_LINES = 4
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _TABLE_SHARE = 0.5
 _PROSE_WORDS = 7
 # A comma or full stop at the end tells a number of running text ("June 30, 2018") from a table's.
@@ -53,8 +55,15 @@ def write(builder: DocumentBuilder, pages: Sequence[Sequence[Line]]) -> None:
             if level is not None:
                 builder.heading(" ".join(line.text for line in group), level, page=number)
             else:
-                kind = _kind(group)
-                builder.add(kind, _joined(group, kind), page=number)
+                _write_block(builder, group, number)
+
+
+def _write_block(builder: DocumentBuilder, group: Sequence[Line], page: int) -> None:
+    kind = _kind(group)
+    if kind is BlockKind.TABLE:
+        builder.table([[line.text] for line in group], header_rows=_header_rows(group), page=page)
+    else:
+        builder.add(kind, _joined(group, kind), page=page)
 
 
 def title_of(lines: Sequence[Line]) -> str | None:
@@ -139,6 +148,16 @@ def _joined(group: Sequence[Line], kind: BlockKind) -> str:
 
 def _share(group: Sequence[Line], holds: Callable[[Line], bool]) -> float:
     return sum(holds(line) for line in group) / len(group)
+
+
+def _header_rows(group: Sequence[Line]) -> int:
+    """Count the lines above the first figures; years are what columns are called."""
+    count = sum(1 for _ in takewhile(_is_above_figures, group))
+    return count if count <= _HEADER_LINES else 0
+
+
+def _is_above_figures(line: Line) -> bool:
+    return not _is_row(replace(line, text=_YEAR.sub("", line.text)))
 
 
 def _is_row(line: Line) -> bool:
