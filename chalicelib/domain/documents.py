@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -47,7 +47,7 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
+class Holder:
     """
     Where an attachment was found: in a version, by its *attempt*, of another document.
 
@@ -78,7 +78,7 @@ class Document:
     created_at: datetime
     updated_at: datetime
     external_id: str | None = None
-    parent: Parent | None = None
+    holder: Holder | None = None
     metadata: Metadata = field(default_factory=dict)
     acl: Sequence[str] = (EVERYONE,)
     error: Rejection | None = None
@@ -155,7 +155,11 @@ class ParsedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A chunk before it has a name: ``text == parsed.text[start:end]``; *tokens* as its embedder counts them."""
+    """
+    A chunk before it has a name: ``text == parsed.text[start:end]``; *tokens* as its embedder counts them.
+
+    *parent* is where the longer piece begins and ends that is read where this one is found.
+    """
 
     start: int
     end: int
@@ -163,11 +167,30 @@ class Span:
     kind: BlockKind
     heading_path: tuple[str, ...]
     page: int | None
+    parent: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """
+    The longer piece a chunk belongs to, which is read where the chunk is found.
+
+    It begins with the chunk *first*, and its *text* is kept with that chunk alone.
+    """
+
+    start: int
+    end: int
+    first: ChunkId
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A named piece of a document version: what is embedded, found and cited."""
+    """
+    A named piece of a document version: what is embedded, found and cited.
+
+    *context* is the header of the table that *text* goes on with, searched with it but not part of it.
+    """
 
     chunk_id: ChunkId
     document_id: DocumentId
@@ -179,3 +202,12 @@ class Chunk:
     kind: BlockKind
     heading_path: tuple[str, ...]
     page: int | None
+    context: str = ""
+    parent: Parent | None = None
+
+    def read_in(self, opening: Chunk | None) -> Chunk:
+        """Give the chunk as its reader gets it: with its parent's text and place, where *opening* begins that."""
+        parent = opening.parent if opening else None
+        if opening is None or parent is None or parent.text is None:
+            return self
+        return replace(opening, chunk_id=self.chunk_id, text=parent.text, start=parent.start, end=parent.end)

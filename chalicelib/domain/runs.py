@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -46,7 +46,11 @@ class Reasons:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A retrieved chunk, permitted to its reader, with its score and origin; *start* and *end* as in `Chunk`."""
+    """
+    A retrieved chunk, permitted to its reader, with its score and origin; *start*, *end* and *context* as in `Chunk`.
+
+    Where the chunk has a parent, *text* and place are the parent's.
+    """
 
     chunk_id: ChunkId
     document_id: DocumentId
@@ -61,6 +65,7 @@ class Passage:
     score: float
     metadata: Metadata = field(default_factory=dict)
     reasons: Reasons = field(default_factory=Reasons)
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +129,25 @@ class Run:
     model: str | None = None
     usage: Usage = field(default_factory=Usage)
     error: str | None = None
+
+
+def mentioned(run: Run) -> set[DocumentId]:
+    """Give the documents of which *run* holds a text or a quote."""
+    return {passage.document_id for passage in run.passages} | cited(run)
+
+
+def cited(run: Run) -> set[DocumentId]:
+    """Give the documents that the answer of *run* quotes."""
+    return {citation.document_id for citation in run.citations}
+
+
+def cut_to(run: Run, kept: Collection[DocumentId]) -> Run:
+    """
+    Give *run* with nothing of other documents than those *kept*.
+
+    Where one of the others was cited, the answer goes, and with it citations and claims.
+    """
+    rest = replace(run, passages=[passage for passage in run.passages if passage.document_id in kept])
+    if all(document_id in kept for document_id in cited(run)):
+        return rest
+    return replace(rest, answer=None, citations=(), claims=())

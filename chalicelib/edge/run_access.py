@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from chalicelib.domain.access import Permission, Principal, allows, may_use_index
-from chalicelib.domain.identifiers import DocumentId, RunId
-from chalicelib.domain.runs import Passage, Run, RunKind
+from chalicelib.domain.identifiers import RunId
+from chalicelib.domain.runs import Passage, Run, RunKind, cited, cut_to, mentioned
 from chalicelib.edge.dependencies import Edge
 from chalicelib.edge.reach import readable_among
 from chalicelib.errors import NotFound
@@ -23,28 +23,15 @@ def visible_run(edge: Edge, principal: Principal, run_id: str) -> Run:
     own = run.created_by == principal.subject
     if not (own or allows(principal, Permission.RUNS_READ)) or not may_use_index(principal, run.index):
         raise NotFound(f"There is no run {run_id}.")
-    named = {passage.document_id for passage in run.passages} | _cited(run)
-    cut = _cut(run, readable_among(edge, principal, named))
+    cut = cut_to(run, readable_among(edge, principal, mentioned(run)))
     return replace(cut, passages=_with_texts(edge, principal, cut.passages)) if run.kind is RunKind.RETRIEVE else cut
 
 
 def visible_summaries(edge: Edge, principal: Principal, runs: Sequence[Run]) -> list[Run]:
     """Give those *runs* that are on indexes within reach, without the answers that cite what may not be read."""
     reached = [run for run in runs if may_use_index(principal, run.index)]
-    cited = {document_id for run in reached for document_id in _cited(run)}
-    readable = readable_among(edge, principal, cited)
-    return [_cut(run, readable) for run in reached]
-
-
-def _cited(run: Run) -> set[DocumentId]:
-    return {citation.document_id for citation in run.citations}
-
-
-def _cut(run: Run, readable: Collection[DocumentId]) -> Run:
-    kept = replace(run, passages=[passage for passage in run.passages if passage.document_id in readable])
-    if all(document_id in readable for document_id in _cited(run)):
-        return kept
-    return replace(kept, answer=None, citations=(), claims=())
+    readable = readable_among(edge, principal, {document_id for run in reached for document_id in cited(run)})
+    return [cut_to(run, readable) for run in reached]
 
 
 def _with_texts(edge: Edge, principal: Principal, passages: Sequence[Passage]) -> list[Passage]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from chalicelib.domain.access import Principal, Tenant, may_read
 from chalicelib.domain.documents import Document, DocumentStatus, DocumentVersion
-from chalicelib.domain.identifiers import DocumentId
+from chalicelib.domain.identifiers import AttemptId, DocumentId
 from chalicelib.errors import ConditionFailed, Conflict, NotFound
 from chalicelib.ports.table import (
     MAX_BATCH_GET,
@@ -27,6 +27,7 @@ from chalicelib.repositories.codec import Codec
 
 UPDATE_TRIES = 20
 _LOOKED_AT_A_PAGE = 1_000
+_ATTACHMENT = "attachment#"
 
 _documents = Codec(Document)
 _versions = Codec(DocumentVersion)
@@ -68,7 +69,7 @@ class Documents:
         """
         found = self._all(principal.tenant, wanted)
         known = dict(found)
-        while above := {one.parent.document_id for one in known.values() if one.parent} - known.keys():
+        while above := {one.holder.document_id for one in known.values() if one.holder} - known.keys():
             holders = self._all(principal.tenant, above)
             if not holders:
                 break
@@ -94,6 +95,9 @@ class Documents:
                 if_absent=True,
             ),
         ]
+        if first and document.holder is not None:
+            link = keys.attachment(tenant, document.holder.document_id, document.document_id)
+            operations.append(Put(Item(link, {"attempt": document.holder.attempt}), if_absent=True))
         if first and document.external_id is not None:
             claim = keys.external_id(tenant, document.index, document.external_id)
             operations.append(Put(Item(claim, {"document_id": document.document_id}), if_absent=True))
@@ -120,6 +124,15 @@ class Documents:
     def versions(self, tenant: Tenant, document_id: DocumentId) -> list[DocumentVersion]:
         """Give every version, oldest first."""
         return [_versions.load(item) for item in self._rows(tenant, document_id, "version#")]
+
+    def attachments(self, tenant: Tenant, document_id: DocumentId) -> dict[DocumentId, AttemptId]:
+        """Give the attachments found in the document, each with the attempt that found it."""
+        rows = self._rows(tenant, document_id, _ATTACHMENT)
+        return {DocumentId(row.key.sort.removeprefix(_ATTACHMENT)): AttemptId(str(row.data["attempt"])) for row in rows}
+
+    def forget_attachment(self, tenant: Tenant, document_id: DocumentId, attachment: DocumentId) -> None:
+        """Remove the row that leads from a document to an attachment."""
+        self._table.write(Delete(keys.attachment(tenant, document_id, attachment)))
 
     def update(
         self,
@@ -214,10 +227,10 @@ def missing(document_id: DocumentId) -> NotFound:
 def _is_readable(principal: Principal, document: Document, known: Mapping[DocumentId, Document]) -> bool:
     if document.status is DocumentStatus.DELETED or not may_read(principal, document.acl):
         return False
-    if document.parent is None:
+    if document.holder is None:
         return True
-    holder = known.get(document.parent.document_id)
-    if holder is None or holder.published is None or holder.published.attempt != document.parent.attempt:
+    holder = known.get(document.holder.document_id)
+    if holder is None or holder.published is None or holder.published.attempt != document.holder.attempt:
         return False
     return _is_readable(principal, holder, known)
 

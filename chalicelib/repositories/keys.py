@@ -30,6 +30,11 @@ def document_version(tenant: Tenant, document_id: DocumentId, number: int) -> Ke
     return Key(TableName.DOCUMENTS, f"{tenant.tenant_id}#{document_id}", f"version#{number:08d}")
 
 
+def attachment(tenant: Tenant, holder: DocumentId, document_id: DocumentId) -> Key:
+    """Name the row that says which attachment was found in a document; it stands among the holder's own."""
+    return Key(TableName.DOCUMENTS, f"{tenant.tenant_id}#{holder}", f"attachment#{document_id}")
+
+
 def external_id(tenant: Tenant, index: str, external: str) -> Key:
     """Name the row that says which document bears an external id; hashed, since one may be long."""
     return Key(TableName.DOCUMENTS, f"{tenant.tenant_id}#external#{index}#{_digest(external)}", "external")
@@ -82,6 +87,11 @@ def tenant_of(key: Key) -> Tenant:
 def run(tenant: Tenant, run_id: RunId) -> Key:
     """Name a run's row."""
     return Key(TableName.RUNS, f"{tenant.tenant_id}#{run_id}", "run")
+
+
+def mention(tenant: Tenant, document_id: DocumentId, run_id: RunId) -> Key:
+    """Name the row that says a run holds text of a document."""
+    return Key(TableName.RUNS, f"{tenant.tenant_id}#{document_id}", f"run#{run_id}")
 
 
 def runs_of(tenant: Tenant) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from chalicelib.domain.access import Tenant
-from chalicelib.domain.identifiers import RunId
-from chalicelib.domain.runs import Run, RunKind
+from chalicelib.domain.identifiers import DocumentId, RunId
+from chalicelib.domain.runs import Run, RunKind, cut_to, mentioned
 from chalicelib.errors import NotFound
-from chalicelib.ports.table import IndexName, Item, Put, Query, Table, TableName
+from chalicelib.ports.table import Delete, IndexName, Item, Put, Query, Table, TableName
 from chalicelib.repositories import keys
 from chalicelib.repositories.codec import Codec
 
@@ -32,7 +33,9 @@ class Runs:
         expires_at = int(run.created_at.timestamp()) + self._retention_s
         listed = (keys.runs_of(tenant), run.run_id)
         item = Item(keys.run(tenant, run.run_id), _runs.dump(stored), expires_at=expires_at, gsi1=listed)
-        self._table.write(Put(item))
+        holds = sorted(mentioned(run)) if stored is run else []
+        links = [Item(keys.mention(tenant, one, run.run_id), {}, expires_at=expires_at) for one in holds]
+        self._table.write(Put(item), *map(Put, links))
 
     def get(self, tenant: Tenant, run_id: RunId) -> Run:
         """Give the run. Raises `NotFound`."""
@@ -46,6 +49,36 @@ class Runs:
         query = Query(TableName.RUNS, keys.runs_of(tenant), IndexName.GSI1, descending=True)
         page = self._table.query(replace(query, limit=limit, cursor=cursor))
         return [_runs.load(item) for item in page.items], page.cursor
+
+
+class Mentions:
+    """Which runs hold text of a document, so that it can be taken out of them when the document is deleted."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def of(self, tenant: Tenant, document_id: DocumentId) -> Iterator[RunId]:
+        """Give every run that holds text of the document and is still kept."""
+        anywhere = keys.mention(tenant, document_id, RunId(""))
+        cursor: str | None = None
+        while True:
+            page = self._table.query(
+                Query(anywhere.table, anywhere.partition, prefix=anywhere.sort, limit=500, cursor=cursor)
+            )
+            yield from (RunId(item.key.sort.removeprefix(anywhere.sort)) for item in page.items)
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+
+    def forget(self, tenant: Tenant, document_id: DocumentId) -> None:
+        """Take passages and quotes of the document out of every run; an answer that quoted it goes as a whole."""
+        for run_id in list(self.of(tenant, document_id)):
+            item = self._table.get(keys.run(tenant, run_id))
+            if item is not None:
+                run = _runs.load(item)
+                cut = cut_to(run, mentioned(run) - {document_id})
+                self._table.write(Put(replace(item, data=_runs.dump(cut))))
+            self._table.write(Delete(keys.mention(tenant, document_id, run_id)))
 
 
 def _without_texts(run: Run) -> Run:

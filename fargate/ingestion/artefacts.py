@@ -7,7 +7,7 @@ can always be found from the chunk rows of its document, however often a worker 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,8 +16,10 @@ from chalicelib.domain.documents import Document, DocumentStatus
 from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, attempt_of, chunk_id
 from chalicelib.errors import NotFound
 from chalicelib.ports.blobs import BlobKey, Bucket
-from chalicelib.ports.vectors import MAX_DELETE
+from chalicelib.ports.clock import Clock
+from chalicelib.ports.vectors import MAX_DELETE, MAX_GET, VectorIndexName
 from chalicelib.repositories import keys
+from fargate.ingestion.burial import bury
 from fargate.ingestion.stores import Stores
 
 
@@ -26,15 +28,19 @@ class Holdings:
     """How much is kept of a document."""
 
     versions: int
+    attachments: int
     chunks: int
+    vectors: int
     blobs: int
+    runs: int
 
 
 class Artefacts:
     """Removes what no reader can see any more. Everything here can be done twice, and by two at once."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, clock: Clock) -> None:
         self._stores = stores
+        self._clock = clock
 
     def sweep(self, tenant: Tenant, document_id: DocumentId, *, loser: AttemptId | None = None) -> None:
         """
@@ -49,6 +55,7 @@ class Artefacts:
         kept = self._kept(tenant, document, loser)
         doomed = [one for one in self._stores.chunks.ids(tenant, document_id) if attempt_of(one) not in kept]
         attempts = {attempt_of(one) for one in doomed} | ({loser} - kept if loser else set())
+        self._discard_attachments(tenant, document_id, lambda attempt: attempt not in kept)
         self._remove(tenant, document, doomed, [keys.text_blob(tenant, document_id, one) for one in sorted(attempts)])
 
     def remove(self, tenant: Tenant, document: Document, attempt: AttemptId, chunks: int) -> None:
@@ -58,21 +65,41 @@ class Artefacts:
         For a worker that wrote vectors after others had taken away the rows that lead to them.
         """
         chunk_ids = [chunk_id(attempt, ordinal) for ordinal in range(chunks)]
+        self._discard_attachments(tenant, document.document_id, lambda found_by: found_by == attempt)
         self._remove(tenant, document, chunk_ids, [keys.text_blob(tenant, document.document_id, attempt)])
 
     def erase(self, tenant: Tenant, document: Document) -> None:
-        """Remove everything that was made of the document, its bytes included; its row stays as a tombstone."""
+        """
+        Remove everything that was made of the document, its bytes, its attachments and what runs quote of it included;
+        its row stays as a tombstone.
+        """
+        self._discard_attachments(tenant, document.document_id, lambda _: True)
+        self._stores.mentions.forget(tenant, document.document_id)
         chunk_ids = list(self._stores.chunks.ids(tenant, document.document_id))
         self._remove(tenant, document, chunk_ids, self._blobs(tenant, document.document_id))
         self._stores.documents.forget_versions(tenant, document.document_id)
 
     def holdings(self, tenant: Tenant, document_id: DocumentId) -> Holdings:
         """Count what `erase` will remove."""
+        document = self._stores.documents.get(tenant, document_id)
+        chunk_ids = list(self._stores.chunks.ids(tenant, document_id))
         return Holdings(
             versions=len(self._stores.documents.versions(tenant, document_id)),
-            chunks=sum(1 for _ in self._stores.chunks.ids(tenant, document_id)),
+            attachments=len(self._stores.documents.attachments(tenant, document_id)),
+            chunks=len(chunk_ids),
+            vectors=self._count_vectors(tenant, document, chunk_ids),
             blobs=len(self._blobs(tenant, document_id)),
+            runs=sum(1 for _ in self._stores.mentions.of(tenant, document_id)),
         )
+
+    def _discard_attachments(
+        self, tenant: Tenant, document_id: DocumentId, doomed: Callable[[AttemptId], bool]
+    ) -> None:
+        """Delete the attachments that a *doomed* attempt found; the row that leads to each goes last."""
+        for attachment, attempt in self._stores.documents.attachments(tenant, document_id).items():
+            if doomed(attempt):
+                self.erase(tenant, bury(self._stores, tenant, attachment, at=self._clock.now()))
+                self._stores.documents.forget_attachment(tenant, document_id, attachment)
 
     def _kept(self, tenant: Tenant, document: Document, loser: AttemptId | None) -> set[AttemptId]:
         published = document.published
@@ -90,8 +117,19 @@ class Artefacts:
         # Last, because they lead to all the rest.
         self._stores.chunks.delete(tenant, document.document_id, chunk_ids)
 
+    def _count_vectors(self, tenant: Tenant, document: Document, chunk_ids: Sequence[ChunkId]) -> int:
+        found = 0
+        for index in self._generations(tenant, document):
+            for start in range(0, len(chunk_ids), MAX_GET):
+                with suppress(NotFound):
+                    found += len(self._stores.vectors.get(index, chunk_ids[start : start + MAX_GET]))
+        return found
+
+    def _generations(self, tenant: Tenant, document: Document) -> Sequence[VectorIndexName]:
+        return self._stores.vectors.indexes(keys.vector_indexes(tenant, document.index))
+
     def _remove_vectors(self, tenant: Tenant, document: Document, chunk_ids: Sequence[ChunkId]) -> None:
-        for index in self._stores.vectors.indexes(keys.vector_indexes(tenant, document.index)):
+        for index in self._generations(tenant, document):
             for start in range(0, len(chunk_ids), MAX_DELETE):
                 with suppress(NotFound):  # the index was dropped meanwhile, with all that was in it
                     self._stores.vectors.delete(index, chunk_ids[start : start + MAX_DELETE])

@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, replace
-from datetime import datetime
+from dataclasses import asdict
 from typing import Any
 
 from chalicelib.domain.access import Tenant
-from chalicelib.domain.documents import Document, DocumentStatus
-from chalicelib.domain.identifiers import DocumentId, JobId
 from chalicelib.domain.indexes import Index
 from chalicelib.domain.jobs import Job
-from chalicelib.errors import ConditionFailed, Conflict
+from chalicelib.errors import ConditionFailed
 from chalicelib.ports.clock import Clock
-from chalicelib.ports.table import Operation
 from chalicelib.repositories import keys
-from chalicelib.repositories.documents import UPDATE_TRIES
 from fargate.ingestion.artefacts import Artefacts
+from fargate.ingestion.burial import bury
 from fargate.ingestion.stores import Stores
 from fargate.ingestion.tracking import Tracker
-
-
-def bury(
-    stores: Stores,
-    tenant: Tenant,
-    document_id: DocumentId,
-    *,
-    at: datetime,
-    job_id: JobId | None = None,
-    together_with: Sequence[Operation] = (),
-) -> Document:
-    """
-    Put a tombstone in the document's place, in one write with other rows; one that stands already stays as it is.
-
-    Nobody can read the document from then on, nothing that is still under way can revive it, and its external id is
-    free. Give the tombstone, which names the job that takes the rest away.
-    """
-    for _ in range(UPDATE_TRIES):
-        document = stores.documents.get(tenant, document_id)
-        if document.status is DocumentStatus.DELETED:
-            return document
-        dead = _tombstone(document, at, job_id or document.job_id)
-        with suppress(ConditionFailed):
-            stores.table.write(*stores.documents.deleting(tenant, dead), *together_with)
-            return dead
-    raise Conflict(f"Document {document_id} changed {UPDATE_TRIES} times while it was being deleted; try again.")
 
 
 class Deletion:
@@ -55,7 +25,7 @@ class Deletion:
     def __init__(self, stores: Stores, clock: Clock) -> None:
         self._stores = stores
         self._clock = clock
-        self._artefacts = Artefacts(stores)
+        self._artefacts = Artefacts(stores, clock)
 
     def delete_document(self, tenant: Tenant, job: Job) -> None:
         """Remove everything that was made of a document whose tombstone stands; the job's result is the receipt."""
@@ -104,15 +74,3 @@ class Deletion:
     def _deleted_by(self, tenant: Tenant, job: Job) -> int:
         assert job.index is not None
         return sum(1 for document in self._stores.documents.all_of(tenant, job.index) if document.job_id == job.job_id)
-
-
-def _tombstone(document: Document, at: datetime, job_id: JobId | None) -> Document:
-    return replace(
-        document,
-        status=DocumentStatus.DELETED,
-        published=None,
-        metadata={},
-        error=None,
-        job_id=job_id,
-        updated_at=at,
-    )

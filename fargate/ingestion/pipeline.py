@@ -27,6 +27,7 @@ from chalicelib.domain.documents import (
     ParsedDocument,
     Published,
     Rejection,
+    Span,
 )
 from chalicelib.domain.identifiers import DocumentId, ingested_by
 from chalicelib.domain.indexes import Generation
@@ -39,8 +40,9 @@ from chalicelib.ports.vectors import VectorIndexName, VectorRecord
 from chalicelib.repositories import keys
 from fargate.ingestion import standing
 from fargate.ingestion.artefacts import Artefacts
-from fargate.ingestion.cutting import embedded_text, name_chunks
-from fargate.ingestion.deletion import bury
+from fargate.ingestion.attachments import Attachments
+from fargate.ingestion.burial import bury
+from fargate.ingestion.cutting import embedded_texts, name_chunks, spans_of
 from fargate.ingestion.retagging import Retagging
 from fargate.ingestion.reuse import EarlierVectors, vectors_of
 from fargate.ingestion.standing import DELETED, Overtaken, check_stands
@@ -89,8 +91,9 @@ class Pipeline:
         self._stores = stores
         self._tools = tools
         self._clock = clock
-        self._artefacts = Artefacts(stores)
-        self._retagging = Retagging(stores)
+        self._artefacts = Artefacts(stores, clock)
+        self._attachments = Attachments(stores, clock)
+        self._retagging = Retagging(stores, clock)
 
     async def run(self, tenant: Tenant, job: Job) -> None:
         """
@@ -129,8 +132,9 @@ class Pipeline:
                     media_type=work.version.media_type,
                     language=work.generation.recipe.language,
                 )
-        chunks = await asyncio.to_thread(self._cut, work, parsed)
+        chunks = await self._cut(work, parsed)
         try:
+            await asyncio.to_thread(self._take_in_attachments, work, parsed)
             await self._index(work, parsed, chunks)
         except Overtaken as overtaken:
             if overtaken.why is not None:
@@ -188,19 +192,29 @@ class Pipeline:
         file.flush()
         return digest.hexdigest()
 
-    def _cut(self, work: Work, parsed: ParsedDocument) -> list[Chunk]:
-        document_id, attempt = work.document.document_id, work.version.attempt
+    async def _cut(self, work: Work, parsed: ParsedDocument) -> list[Chunk]:
+        recipe = work.generation.recipe
+        chunker, embedder = self._tools.chunkers.get(recipe.chunker), self._tools.embedder(recipe.embedder)
         with span("ingestion.chunk"):
-            recipe = work.generation.recipe
-            tokens = self._tools.embedder(recipe.embedder).token_spans(parsed.text)
-            spans = self._tools.chunkers.get(recipe.chunker).cut(parsed, tokens)
-            chunks = name_chunks(parsed, spans, document_id, attempt)
+            spans = await spans_of(parsed, chunker, embedder)
+        return await asyncio.to_thread(self._keep, work, parsed, spans)
+
+    def _keep(self, work: Work, parsed: ParsedDocument, spans: Sequence[Span]) -> list[Chunk]:
+        document_id, attempt = work.document.document_id, work.version.attempt
+        chunks = name_chunks(parsed, spans, document_id, attempt)
         if not chunks:
             raise DocumentRejected("empty", f"{work.version.name} holds no text that could be searched.")
         work.tracker.report("chunking", 0, len(chunks))
-        self._stores.parsed.put(work.tenant, document_id, attempt, parsed)
+        self._stores.parsed.put(work.tenant, document_id, attempt, replace(parsed, attachments=()))
         self._stores.chunks.put(work.tenant, chunks)
         return chunks
+
+    def _take_in_attachments(self, work: Work, parsed: ParsedDocument) -> None:
+        if parsed.attachments:
+            document = self._stores.documents.get(work.tenant, work.document.document_id)
+            check_stands(document, work.version.number)
+            attempt, created_by = work.version.attempt, work.tracker.created_by
+            self._attachments.take_in(work.tenant, document, attempt, parsed.attachments, created_by=created_by)
 
     async def _index(self, work: Work, parsed: ParsedDocument, chunks: Sequence[Chunk]) -> None:
         embedder = self._tools.embedder(work.generation.recipe.embedder)
@@ -208,7 +222,7 @@ class Pipeline:
         embedded = 0
         for start in range(0, len(chunks), self._embedded_at_once):
             batch = chunks[start : start + self._embedded_at_once]
-            texts = [embedded_text(parsed.title, chunk.heading_path, chunk.text) for chunk in batch]
+            texts = embedded_texts(parsed.title, batch, work.generation.recipe.context)
             vectors, new = await vectors_of(texts, earlier, embedder)
             embedded += new
             entries = _Entries(batch, texts, vectors)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from chalicelib.domain.access import Tenant
-from chalicelib.domain.documents import Chunk, Document
+from chalicelib.domain.documents import Chunk, Document, DocumentStatus, Metadata
 from chalicelib.domain.identifiers import DocumentId
 from chalicelib.domain.metadata import with_platform_keys
 from chalicelib.errors import Conflict
+from chalicelib.ports.clock import Clock
 from chalicelib.ports.vectors import MAX_GET
 from chalicelib.repositories import keys
 from chalicelib.repositories.documents import UPDATE_TRIES
@@ -17,16 +19,24 @@ from fargate.ingestion.artefacts import Artefacts
 from fargate.ingestion.stores import Stores
 
 
+def inherited(attachment: Document, *, metadata: Metadata, acl: Sequence[str]) -> Document:
+    """Give an attachment with what holds for the document it was found in; a tombstone stays as it is."""
+    if attachment.status is DocumentStatus.DELETED:
+        return attachment
+    return replace(attachment, metadata=metadata, acl=acl)
+
+
 class Retagging:
     """Brings the vectors of a published version in line with what its document's row says."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, clock: Clock) -> None:
         self._stores = stores
-        self._artefacts = Artefacts(stores)
+        self._artefacts = Artefacts(stores, clock)
 
     def retag(self, tenant: Tenant, document_id: DocumentId) -> None:
         """
-        Give every published vector the metadata and access list that the document has when this returns.
+        Give every published vector the metadata and access list that the document has when this returns, and the same
+        to its attachments.
 
         Raises `Conflict` if they change faster than they can be written.
         """
@@ -36,8 +46,16 @@ class Retagging:
             before, document = document, self._stores.documents.get(tenant, document_id)
             self._take_back(tenant, before, document)
             if (before.metadata, before.acl, before.published) == (document.metadata, document.acl, document.published):
+                self._hand_down(tenant, document)
                 return
         raise Conflict(f"Document {document_id} changed {UPDATE_TRIES} times while its metadata was being written.")
+
+    def _hand_down(self, tenant: Tenant, holder: Document) -> None:
+        for attachment in self._stores.documents.attachments(tenant, holder.document_id):
+            inherit = partial(inherited, metadata=holder.metadata, acl=holder.acl)
+            found = self._stores.documents.update(tenant, attachment, inherit)
+            if found.status is not DocumentStatus.DELETED:
+                self.retag(tenant, attachment)
 
     def _retag_as(self, tenant: Tenant, document: Document) -> None:
         published = document.published

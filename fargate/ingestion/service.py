@@ -37,7 +37,7 @@ from chalicelib.repositories import keys
 from chalicelib.repositories.documents import UPDATE_TRIES
 from chalicelib.repositories.indexes import missing as missing_index
 from fargate.ingestion import messages
-from fargate.ingestion.deletion import bury
+from fargate.ingestion.burial import bury
 from fargate.ingestion.intake import Content, Intake, Submission
 from fargate.ingestion.previews import Previews
 from fargate.ingestion.reach import document_in_reach

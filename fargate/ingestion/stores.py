@@ -13,6 +13,7 @@ from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
 from chalicelib.repositories.parsed_documents import ParsedDocuments
+from chalicelib.repositories.runs import Mentions
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Stores:
     indexes: Indexes
     jobs: Jobs
     parsed: ParsedDocuments
+    mentions: Mentions
 
     @classmethod
     def over(cls, *, table: Table, blobs: BlobStore, queue: Queue, vectors: VectorIndex) -> Stores:
@@ -42,4 +44,5 @@ class Stores:
             indexes=Indexes(table),
             jobs=Jobs(table),
             parsed=ParsedDocuments(blobs),
+            mentions=Mentions(table),
         )

@@ -39,6 +39,11 @@ class Tracker:
         self._reported_at = clock.monotonic()
         self._counting_since: float | None = None
 
+    @property
+    def created_by(self) -> str:
+        """Who asked for the job."""
+        return self._job.created_by
+
     def start(self, stage: str, *, result: Mapping[str, Any] | None = None) -> None:
         """Say that work begins; *result* is what is known of its outcome already."""
 

@@ -19,7 +19,7 @@ from chalicelib.adapters.sqlite_queue import SqliteQueue
 from chalicelib.adapters.sqlite_table import SqliteTable
 from chalicelib.contracts.documents import DocumentAccepted, DocumentCreate, JobAccepted
 from chalicelib.contracts.indexes import IndexCreate
-from chalicelib.domain.documents import Block, BlockKind, ParsedDocument, Span
+from chalicelib.domain.documents import Attachment, Block, BlockKind, ParsedDocument, Span
 from chalicelib.domain.identifiers import DocumentId
 from chalicelib.domain.indexes import Component
 from chalicelib.errors import DocumentRejected, InvalidRequest, Unavailable
@@ -27,10 +27,11 @@ from chalicelib.ports.models import EmbedderInfo, Embeddings, Purpose, TokenSpan
 from chalicelib.ports.queue import Delivery, QueueName
 from fargate.adapters.sqlite_vectors import SqliteVectors
 from fargate.ingestion.chunkers import registry as real_chunkers
+from fargate.ingestion.chunkers.chunker import Chunker
 from fargate.ingestion.parsers import registry as parsers
 from fargate.ingestion.service import IngestionService
 from fargate.ingestion.stores import Stores
-from fargate.ingestion.tools import Chunker, Tools
+from fargate.ingestion.tools import Tools
 from fargate.ingestion.worker import IngestionWorker, WorkerOptions
 from tests.fakes.clock import HandClock
 from tests.fakes.identities import principal
@@ -120,7 +121,11 @@ def _unless_lost(lost: bool, call: str, answer: ResultT) -> ResultT:
 
 
 class ParagraphSandbox:
-    """Takes blank lines for the ends of paragraphs; a file that begins with ``REFUSE`` is refused."""
+    """
+    Takes blank lines for the ends of paragraphs; a file that begins with ``REFUSE`` is refused.
+
+    A paragraph ``@@name text`` is an attached file.
+    """
 
     async def parse(
         self, path: Path, *, name: str, media_type: str | None, language: str, password: str | None = None
@@ -129,15 +134,20 @@ class ParagraphSandbox:
         text = path.read_bytes().decode()  # noqa: ASYNC240 - a few bytes
         if text.startswith("REFUSE"):
             raise DocumentRejected("unreadable", f"{name} cannot be read.")
+        parts = text.split("\n\n")
+        attached = [part.removeprefix("@@").partition(" ") for part in parts if part.startswith("@@")]
+        attachments = tuple(Attachment(file, None, content.encode()) for file, _, content in attached)
+        paragraphs = [part for part in parts if not part.startswith("@@")]
+        text = "\n\n".join(paragraphs)
         blocks, start = [], 0
-        for paragraph in text.split("\n\n"):
+        for paragraph in paragraphs:
             blocks.append(Block(BlockKind.TEXT, start, start + len(paragraph)))
             start += len(paragraph) + 2
-        return ParsedDocument(text, tuple(blocks), title="0815", media_type="text/plain")
+        return ParsedDocument(text, tuple(blocks), title="0815", media_type="text/plain", attachments=attachments)
 
 
-class _ParagraphChunker:
-    def cut(self, parsed: ParsedDocument, tokens: TokenSpans) -> Sequence[Span]:
+class _ParagraphChunker(Chunker):
+    def cut(self, parsed: ParsedDocument, tokens: TokenSpans, _vectors: Sequence[bytes] = (), /) -> list[Span]:
         return [Span(one.start, one.end, 1, one.kind, one.heading_path, one.page) for one in parsed.blocks]
 
 

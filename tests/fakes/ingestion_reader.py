@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chalicelib.ports.vectors import VectorIndexName
+from chalicelib.ports.vectors import MAX_GET, VectorIndexName, VectorRecord
 from fargate.adapters.sqlite_vectors import SqliteVectors
 
 
@@ -38,6 +39,14 @@ class Contents:
         """Give the row of the one document that bears the external id and is not deleted."""
         (found,) = [one for one in self.documents() if one["external_id"] == external_id and one["status"] != "deleted"]
         return found
+
+    def attached_to(self, document_id: str) -> list[dict[str, Any]]:
+        """Give the rows of the documents that were found in a document and are not deleted."""
+        return [
+            one
+            for one in self.documents()
+            if one["status"] != "deleted" and (one["holder"] or {}).get("document_id") == document_id
+        ]
 
     def visible(self) -> dict[str, list[str]]:
         """Give the texts that can be found of each document, by external id, in the order of the document."""
@@ -92,20 +101,31 @@ class Contents:
         }
 
 
+def receipt(
+    document_id: str, *, versions: int, chunks: int, blobs: int, attachments: int = 0, runs: int = 0
+) -> dict[str, Any]:
+    """Give what a deletion says it removed, where each chunk has one vector."""
+    counts = {"versions": versions, "attachments": attachments, "chunks": chunks, "vectors": chunks}
+    return {"document_id": document_id, **counts, "blobs": blobs, "runs": runs}
+
+
 def _vectors(root: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     with closing(SqliteVectors(root)) as store:
         for index in store.indexes():
-            for record in store.get(index, _keys(store, index)):
+            for record in _records(store, index):
                 metadata = dict(record.metadata)
                 found[record.key] = {"text": record.text, "attempt": metadata.pop("_attempt"), "metadata": metadata}
     return found
 
 
-def _keys(store: SqliteVectors, index: VectorIndexName) -> list[str]:
-    keys, cursor = store.list(index, limit=100)
-    assert cursor is None, "these tests stay below a hundred vectors"
-    return list(keys)
+def _records(store: SqliteVectors, index: VectorIndexName) -> Iterator[VectorRecord]:
+    cursor: str | None = None
+    while True:
+        keys, cursor = store.list(index, limit=MAX_GET, cursor=cursor)
+        yield from store.get(index, keys)
+        if cursor is None:
+            return
 
 
 def _blobs(root: Path) -> list[str]:

@@ -19,10 +19,11 @@ import pytest
 from chalicelib.errors import DependencyError, NotFound
 from tests.fakes.clock import HandClock
 from tests.fakes.ingestion import LEASE_S, Crash, Disk, Fault, Faults, Site
-from tests.fakes.ingestion_reader import Contents
+from tests.fakes.ingestion_reader import Contents, receipt
 
 OLD = ["Everybody has 28 days.", "Ask your manager.", "Unused days lapse in March."]
 NEW = ["Everybody has 30 days.", "Ask your manager."]
+ATTACHED = "@@form.txt Fill in this form."
 
 
 @pytest.fixture
@@ -106,6 +107,28 @@ def test_a_new_version_replaces_the_old_one_whole(disk: Disk, fault: Fault) -> N
     assert break_every_call(disk, fault, act, check) > 30
 
 
+def test_attachments_are_searchable_while_readers_see_what_held_them(disk: Disk, fault: Fault) -> None:
+    """Of a document that held one file and then holds another, exactly the second is there in the end."""
+    Site(disk).create_index()
+
+    def act(site: Site, name: str) -> None:
+        if name not in Contents.of(disk.folder).visible():
+            submit(Site(disk), name, [*OLD, ATTACHED])
+            Site(disk).settle()
+        submit(site, name, [*NEW, "@@new.txt The new form."])
+        site.work()
+
+    def check(name: str) -> None:
+        contents = Contents.of(disk.folder)
+        assert contents.visible()[name] == NEW
+        (attached,) = contents.attached_to(contents.document(name)["document_id"])
+        assert (attached["name"], attached["status"]) == ("new.txt", "ready")
+        assert attached["holder"]["attempt"] == contents.document(name)["published"]["attempt"]
+        contents.assert_settled()
+
+    assert break_every_call(disk, fault, act, check) > 50
+
+
 def test_unchanged_content_takes_its_new_metadata(disk: Disk, fault: Fault) -> None:
     """The same bytes again change what can be filtered on, and nothing else."""
     Site(disk).create_index()
@@ -150,7 +173,8 @@ def test_a_deleted_document_is_gone(disk: Disk, fault: Fault) -> None:
 
     def act(site: Site, name: str) -> None:
         if name not in documents:
-            documents[name] = submit(Site(disk), name, OLD)
+            documents[name] = submit(Site(disk), name, [*OLD, ATTACHED])
+            Site(disk).work()
         site.delete(documents[name])
         assert name not in Contents.of(disk.folder).visible()
         site.work()
@@ -158,8 +182,9 @@ def test_a_deleted_document_is_gone(disk: Disk, fault: Fault) -> None:
     def check(name: str) -> None:
         contents = Contents.of(disk.folder)
         assert contents.traces(documents[name]) == ["documents/document"]
-        (receipt,) = [job["result"] for job in contents.jobs_of(documents[name]) if job["kind"] == "delete"]
-        assert receipt == {"document_id": documents[name], "versions": 1, "chunks": 3, "blobs": 2}
+        assert contents.attached_to(documents[name]) == []
+        (found,) = [job["result"] for job in contents.jobs_of(documents[name]) if job["kind"] == "delete"]
+        assert found == receipt(documents[name], versions=1, attachments=1, chunks=3, blobs=2)
         contents.assert_settled()
 
     assert break_every_call(disk, fault, act, check) > 20

@@ -7,7 +7,7 @@ import asyncio
 from chalicelib.domain.identifiers import DocumentId
 from chalicelib.ports.queue import QueueName
 from tests.fakes.ingestion import ADA, Disk, Site
-from tests.fakes.ingestion_reader import Contents
+from tests.fakes.ingestion_reader import Contents, receipt
 
 
 def test_every_version_goes_and_only_that_document(disk: Disk, site: Site) -> None:
@@ -23,7 +23,7 @@ def test_every_version_goes_and_only_that_document(disk: Disk, site: Site) -> No
     assert contents.traces(document_id) == ["documents/document"]
     assert contents.visible() == {"neighbour": ["Mine."]}
     assert [job["result"] for job in contents.jobs_of(document_id) if job["kind"] == "delete"] == [
-        {"document_id": document_id, "versions": 2, "chunks": 2, "blobs": 3}
+        receipt(document_id, versions=2, chunks=2, blobs=3)
     ]
     contents.assert_settled()
 
@@ -61,8 +61,8 @@ def test_a_second_delivery_of_a_deletion_repeats_the_receipt(disk: Disk, site: S
     site.work()
     job = site.stores.documents.get(ADA.tenant, DocumentId(document_id)).job_id
     assert job is not None
-    receipt = site.stores.jobs.get(ADA.tenant, job).result
-    assert receipt == {"document_id": document_id, "versions": 1, "chunks": 2, "blobs": 2}
+    found = site.stores.jobs.get(ADA.tenant, job).result
+    assert found == receipt(document_id, versions=1, chunks=2, blobs=2)
 
 
 def test_an_index_goes_with_all_its_documents_and_no_other(disk: Disk, site: Site) -> None:

@@ -22,7 +22,7 @@ from chalicelib.repositories.documents import missing
 from fargate.ingestion.service import IngestionService, Limits
 from tests.fakes.identities import principal
 from tests.fakes.ingestion import ADA, Crash, Disk, Fault, Faults, Site
-from tests.fakes.ingestion_reader import Contents
+from tests.fakes.ingestion_reader import Contents, receipt
 
 NARROWED = replace(ADA, indexes=frozenset({"other"}))
 RIVAL = principal("rival")
@@ -232,7 +232,7 @@ def test_deleting_twice_answers_with_the_same_job(disk: Disk, site: Site) -> Non
     site.settle()
     after = site.delete(document_id).job
     assert (after.job_id, after.status) == (first.job_id, "succeeded")
-    assert after.result == {"document_id": document_id, "versions": 1, "chunks": 1, "blobs": 2}
+    assert after.result == receipt(document_id, versions=1, chunks=1, blobs=2)
 
 
 def test_a_deleted_index_is_hidden_at_once_and_its_name_is_free_in_the_end(disk: Disk, site: Site) -> None:
