@@ -84,6 +84,8 @@ class Document:
     error: Rejection | None = None
     published: Published | None = None
     job_id: JobId | None = None
+    abandoned: Mapping[AttemptId, int] = field(default_factory=dict)
+    """Attempts that were cancelled or replaced by a retry, each with its version's number; none may be published."""
     version: int = 0
     """The row's own version, for conditional writes."""
 

@@ -24,6 +24,7 @@ TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{1,18}[a-z0-9]$"
 INDEX_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{1,30}[a-z0-9]$"
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_RETRY = "-"
 _TIME_DIGITS = 10
 _CHANCE_DIGITS = 16
 
@@ -59,12 +60,22 @@ def attempt_of(chunk: str) -> AttemptId:
 
 def ingest_job_of(attempt: AttemptId) -> JobId:
     """Name the job that ingests what *attempt* names, so that the one leads to the other without a lookup."""
-    return JobId("job_" + attempt.removeprefix("att_"))
+    return JobId("job_" + first_of(attempt).removeprefix("att_"))
 
 
-def ingested_by(job_id: JobId) -> AttemptId:
-    """Give back the attempt whose job `ingest_job_of` named."""
-    return AttemptId("att_" + job_id.removeprefix("job_"))
+def ingested_by(job_id: JobId, retries: int = 0) -> AttemptId:
+    """
+    Give back the attempt whose job `ingest_job_of` named; after *retries* of the job, the attempt of the last one.
+
+    Each retry has an attempt of its own, so that a worker that is late with the one before cannot touch what it makes.
+    """
+    first = "att_" + job_id.removeprefix("job_")
+    return AttemptId(f"{first}{_RETRY}{retries}" if retries else first)
+
+
+def first_of(attempt: AttemptId) -> AttemptId:
+    """Give the first attempt at what *attempt* is a retry of; the bytes that were sent bear its name."""
+    return AttemptId(attempt.partition(_RETRY)[0])
 
 
 def is_id(text: str) -> bool:

@@ -18,6 +18,7 @@ class JobKind(StrEnum):
     INGEST = "ingest"
     DELETE = "delete"
     DELETE_INDEX = "delete_index"
+    RETAG = "retag"
 
 
 class JobStatus(StrEnum):
@@ -62,4 +63,8 @@ class Job:
     created_by: str = ""
     recoveries: int = 0
     """How often its message was lost and sent again."""
+    retries: int = 0
+    """How often its owner let it start anew."""
+    cancelling: bool = False
+    """Whether its owner wants it to end; a worker that has it in hand ends it at its next step."""
     version: int = 0

@@ -10,7 +10,17 @@ from __future__ import annotations
 import hashlib
 
 from chalicelib.domain.access import Tenant
-from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId, KeyId, ReleaseId, RunId, TenantId
+from chalicelib.domain.identifiers import (
+    AttemptId,
+    ChunkId,
+    DocumentId,
+    JobId,
+    KeyId,
+    ReleaseId,
+    RunId,
+    TenantId,
+    first_of,
+)
 from chalicelib.ports.blobs import BlobKey, Bucket
 from chalicelib.ports.table import Key, TableName
 from chalicelib.ports.vectors import VectorIndexName
@@ -125,8 +135,8 @@ def api_keys_of(tenant: Tenant) -> str:
 
 
 def raw_blob(tenant: Tenant, document_id: DocumentId, attempt: AttemptId) -> BlobKey:
-    """Name the bytes of one version as they were sent."""
-    return BlobKey(Bucket.RAW, f"{tenant.tenant_id}/{document_id}/{attempt}")
+    """Name the bytes of one version as they were sent; a retry of *attempt* reads the same."""
+    return BlobKey(Bucket.RAW, f"{tenant.tenant_id}/{document_id}/{first_of(attempt)}")
 
 
 def raw_blob_owner(key: BlobKey) -> tuple[Tenant, DocumentId, AttemptId]:

@@ -29,7 +29,7 @@ from chalicelib.domain.documents import (
     Rejection,
     Span,
 )
-from chalicelib.domain.identifiers import DocumentId, ingested_by
+from chalicelib.domain.identifiers import AttemptId, DocumentId, ingested_by
 from chalicelib.domain.indexes import Generation
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.metadata import with_platform_keys
@@ -111,10 +111,12 @@ class Pipeline:
 
     def fail(self, tenant: Tenant, job: Job, why: Rejection) -> None:
         """End the job as failed, with the reason on the document; a version published before stays published."""
-        document_id, number = _subject(job)
+        document_id, number, attempt = _subject(job)
         at = self._clock.now()
-        document = self._stores.documents.update(tenant, document_id, lambda one: standing.failed(one, number, why, at))
-        self._artefacts.sweep(tenant, document_id, loser=ingested_by(job.job_id))
+        document = self._stores.documents.update(
+            tenant, document_id, lambda one: standing.failed(one, number, attempt, why, at)
+        )
+        self._artefacts.sweep(tenant, document_id, loser=attempt)
         if document.published is not None:
             # The newest metadata and access list hold for the older version too.
             self._retagging.retag(tenant, document_id)
@@ -137,8 +139,8 @@ class Pipeline:
             await asyncio.to_thread(self._take_in_attachments, work, parsed)
             await self._index(work, parsed, chunks)
         except Overtaken as overtaken:
-            if overtaken.why is not None:
-                mine = work.version.attempt
+            mine = work.version.attempt
+            if overtaken.by != mine:
                 await asyncio.to_thread(self._artefacts.remove, tenant, work.document, mine, len(chunks))
             raise
 
@@ -148,19 +150,23 @@ class Pipeline:
         if work.version.sha256 and self._republish(work):
             return None
         digest = self._download(work, file)
+        _check_digest(work.version, digest)
         work = replace(work, version=replace(work.version, sha256=digest))
         return None if self._republish(work) else work
 
     def _begin(self, tenant: Tenant, job: Job) -> Work:
-        document_id, number = _subject(job)
-        document = self._stores.documents.update(tenant, document_id, lambda one: standing.processing(one, number))
+        document_id, number, attempt = _subject(job)
+        tracker = self._tracker(tenant, job)
+        # First, so that a job which was cancelled while it waited is known before anything is made.
+        tracker.start("parsing")
+        document = self._stores.documents.update(
+            tenant, document_id, lambda one: standing.processing(one, number, attempt)
+        )
         index = self._stores.indexes.find(tenant, document.index)
         if index is None or index.deleting:
             bury(self._stores, tenant, document_id, at=self._clock.now())
             raise Overtaken(Rejection("deleted", f"The index {document.index!r} was deleted before it was ready."))
         version = self._stores.documents.version(tenant, document_id, number)
-        tracker = self._tracker(tenant, job)
-        tracker.start("parsing")
         return Work(tenant, tracker, document, version, index.generation)
 
     def _republish(self, work: Work) -> bool:
@@ -170,7 +176,7 @@ class Pipeline:
             return False
         self._retagging.retag(work.tenant, work.document.document_id)
         again = replace(published, version=work.version.number)
-        if self._publish(work, again, instead_of=published) != again:
+        if self._publish(work, again, instead_of=published).published != again:
             return False
         self._finish(work.tenant, work.tracker, work.document.document_id, _Outcome(again, 0))
         return True
@@ -235,15 +241,18 @@ class Pipeline:
         document = self._put_vectors(work, entries)
         work.tracker.report("embedding", entries.chunks[-1].ordinal + 1, total)
         if outcome is not None:
-            self._publish(replace(work, document=document), outcome.published)
+            visible = self._publish(replace(work, document=document), outcome.published)
+            if (visible.metadata, visible.acl) != (work.document.metadata, work.document.acl):
+                self._retagging.retag(work.tenant, document.document_id)
             self._finish(work.tenant, work.tracker, document.document_id, outcome)
 
     def _put_vectors(self, work: Work, entries: _Entries) -> Document:
-        """Write vectors, unless their version has been overtaken; give the document."""
+        """Write vectors, all tagged as the work began, unless their version has been overtaken; give the document."""
         document = self._stores.documents.get(work.tenant, work.document.document_id)
-        check_stands(document, work.version.number)
+        check_stands(document, work.version.number, work.version.attempt)
+        known = work.document
         metadata = with_platform_keys(
-            document.metadata, document_id=document.document_id, attempt=work.version.attempt, acl=document.acl
+            known.metadata, document_id=known.document_id, attempt=work.version.attempt, acl=known.acl
         )
         records = [
             VectorRecord(chunk.chunk_id, vector, text, metadata)
@@ -253,18 +262,18 @@ class Pipeline:
             self._stores.vectors.put(_vector_index(work), records)
         return document
 
-    def _publish(self, work: Work, published: Published, *, instead_of: Published | None = None) -> Published | None:
-        """Let readers see *published*, unless it was to replace *instead_of* and that is gone; give what they see."""
-        now = self._clock.now()
+    def _publish(self, work: Work, published: Published, *, instead_of: Published | None = None) -> Document:
+        """Let readers see *published*, unless it was to replace *instead_of* and that is gone; give the document."""
+        now, number, attempt = self._clock.now(), work.version.number, work.version.attempt
 
         def visible(document: Document) -> Document:
             if instead_of is not None and document.published != instead_of:
-                check_stands(document, work.version.number)
+                check_stands(document, number, attempt)
                 return document
-            return standing.published(document, published, now)
+            return standing.published(document, published, attempt, now)
 
         document_id = work.document.document_id
-        return self._stores.documents.update(work.tenant, document_id, visible, known=work.document).published
+        return self._stores.documents.update(work.tenant, document_id, visible, known=work.document)
 
     def _finish(self, tenant: Tenant, tracker: Tracker, document_id: DocumentId, outcome: _Outcome) -> None:
         published = outcome.published
@@ -279,27 +288,34 @@ class Pipeline:
         tracker.succeed(result, published.chunks)
 
     def _yield(self, tenant: Tenant, job: Job, why: Rejection | None) -> None:
-        document_id, _ = _subject(job)
+        document_id, _, attempt = _subject(job)
         tracker = self._tracker(tenant, job)
         published = self._stores.documents.get(tenant, document_id).published
         if why is None and published is not None:
+            self._retagging.retag(tenant, document_id)  # whoever published it may have died before that
             self._finish(tenant, tracker, document_id, _Outcome(published, None))
             return
-        self._artefacts.sweep(tenant, document_id, loser=ingested_by(job.job_id))
+        self._artefacts.sweep(tenant, document_id, loser=attempt)
         tracker.cancel(why or DELETED)
 
     def _tracker(self, tenant: Tenant, job: Job) -> Tracker:
         return Tracker(self._stores.jobs, self._clock, tenant, job)
 
 
+def _check_digest(version: DocumentVersion, digest: str) -> None:
+    if version.sha256 is not None and version.sha256 != digest:
+        detail = f"Its bytes have the SHA-256 {digest}, and {version.sha256} was announced; send the file again."
+        raise DocumentRejected("checksum_mismatch", detail)
+
+
 def _vector_index(work: Work) -> VectorIndexName:
     return keys.vector_index(work.tenant, work.document.index, work.generation.number)
 
 
-def _subject(job: Job) -> tuple[DocumentId, int]:
+def _subject(job: Job) -> tuple[DocumentId, int, AttemptId]:
     assert job.document_id is not None
     assert job.document_version is not None
-    return job.document_id, job.document_version
+    return job.document_id, job.document_version, ingested_by(job.job_id, job.retries)
 
 
 def _published(work: Work, parsed: ParsedDocument, chunks: int) -> Published:

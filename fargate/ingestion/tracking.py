@@ -28,7 +28,8 @@ class Tracker:
     """
     Writes one job's row: when it starts, when it ends, and in between at most once a second.
 
-    A job that ended stays as it is, whatever a worker that lost its lease still has to say.
+    A job that ended, or that its owner let start anew, stays as it is, whatever a worker that lost its lease still has
+    to say.
     """
 
     def __init__(self, jobs: Jobs, clock: Clock, tenant: Tenant, job: Job) -> None:
@@ -36,6 +37,7 @@ class Tracker:
         self._clock = clock
         self._tenant = tenant
         self._job = job
+        self._retries = job.retries
         self._reported_at = clock.monotonic()
         self._counting_since: float | None = None
 
@@ -48,7 +50,7 @@ class Tracker:
         """Say that work begins; *result* is what is known of its outcome already."""
 
         def begin(job: Job) -> Job:
-            if not is_to_be_done(job):
+            if not is_to_be_done(job) or job.retries != self._retries:
                 return job
             progress = Progress(stage=stage)
             return replace(
@@ -90,6 +92,8 @@ class Tracker:
 
     def _change(self, change: Callable[[Job], Job]) -> None:
         def unless_ended(job: Job) -> Job:
-            return job if job.status in ENDED else replace(change(job), updated_at=self._clock.now())
+            if job.status in ENDED or job.retries != self._retries:
+                return job
+            return replace(change(job), updated_at=self._clock.now())
 
         self._job = self._jobs.update(self._tenant, self._job.job_id, unless_ended, known=self._job)
