@@ -218,7 +218,7 @@ class Pipeline:
     def _take_in_attachments(self, work: Work, parsed: ParsedDocument) -> None:
         if parsed.attachments:
             document = self._stores.documents.get(work.tenant, work.document.document_id)
-            check_stands(document, work.version.number)
+            check_stands(document, work.version.number, work.version.attempt)
             attempt, created_by = work.version.attempt, work.tracker.created_by
             self._attachments.take_in(work.tenant, document, attempt, parsed.attachments, created_by=created_by)
 
