@@ -96,6 +96,7 @@ class PassageView(ResponseModel):
     text: str
     start: int
     end: int
+    context: str = Field("", description="The header of the table that the text goes on with; not part of the text")
     score: float
     metadata: Metadata
     explain: ReasonsView | None = None

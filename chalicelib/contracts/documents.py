@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from chalicelib.contracts.common import Identifier, IndexName, Metadata, RequestModel, ResponseModel, Timestamp
-from chalicelib.contracts.indexes import ComponentModel
+from chalicelib.contracts.indexes import ComponentModel, Language
 from chalicelib.domain.access import EVERYONE
 from chalicelib.domain.documents import BlockKind, DocumentStatus
 from chalicelib.domain.jobs import JobKind, JobStatus
@@ -167,6 +167,13 @@ class UploadsAccepted(ResponseModel):
     uploads: list[UploadView]
 
 
+class ParentView(ResponseModel):
+    """The longer piece that is read where a chunk is found, by its place in the document's text."""
+
+    start: int
+    end: int
+
+
 class ChunkView(ResponseModel):
     """A chunk: ``text`` is what stands from *start* to *end* of the document's text, in characters."""
 
@@ -179,6 +186,8 @@ class ChunkView(ResponseModel):
     start: int
     end: int
     kind: BlockKind
+    context: str = Field("", description="The header of the table that the text goes on with; searched with it")
+    parent: ParentView | None = Field(None, description="What is read where this chunk is found")
 
 
 class ChunkPreviewRequest(RequestModel):
@@ -187,6 +196,7 @@ class ChunkPreviewRequest(RequestModel):
     chunker: ComponentModel
     text: str | None = Field(None, max_length=MAX_PREVIEW_CHARACTERS)
     document_id: Identifier | None = None
+    language: Language = Field("en", description="Of the text; a document's is that of its index")
 
     @model_validator(mode="after")
     def _one_source(self) -> ChunkPreviewRequest:

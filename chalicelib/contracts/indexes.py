@@ -7,7 +7,9 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StringConstraints
 
 from chalicelib.contracts.common import IndexName, RequestModel, ResponseModel, Timestamp
-from chalicelib.domain.indexes import Component, GenerationStatus, Recipe
+from chalicelib.domain.indexes import ChunkContext, Component, GenerationStatus, Recipe
+
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 
 
 class ComponentModel(RequestModel):
@@ -35,11 +37,16 @@ class RecipeModel(RequestModel):
         default_factory=lambda: ComponentModel(name="structure", max_tokens=256, overlap_tokens=32)
     )
     embedder: ComponentModel = Field(default_factory=lambda: ComponentModel(name="local/minilm"))
-    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] = "en"
+    language: Language = "en"
+    context: ChunkContext = Field(
+        ChunkContext.HEADINGS,
+        strict=False,
+        description="What is embedded and searched in front of each chunk: the document's title and headings, or none",
+    )
 
     def entity(self) -> Recipe:
         """Give the domain's form of it."""
-        return Recipe(self.parser.entity(), self.chunker.entity(), self.embedder.entity(), self.language)
+        return Recipe(self.parser.entity(), self.chunker.entity(), self.embedder.entity(), self.language, self.context)
 
 
 class IndexCreate(RequestModel):

@@ -50,6 +50,7 @@ def recipe_model(recipe: Recipe) -> RecipeModel:
         chunker=ComponentModel.of(recipe.chunker),
         embedder=ComponentModel.of(recipe.embedder),
         language=recipe.language,
+        context=recipe.context,
     )
 
 
@@ -112,6 +113,7 @@ def passage_view(passage: Passage, *, explain: bool) -> PassageView:
         text=passage.text,
         start=passage.start,
         end=passage.end,
+        context=passage.context,
         score=passage.score,
         metadata=dict(passage.metadata),
         explain=ReasonsView.model_validate(passage.reasons) if explain else None,

@@ -19,6 +19,13 @@ class Component:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
+class ChunkContext(StrEnum):
+    """What is embedded and searched in front of a chunk's own text: the headings it stands under, or none."""
+
+    HEADINGS = "headings"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How documents become vectors; two generations of an index differ in nothing else."""
@@ -29,6 +36,7 @@ class Recipe:
     )
     embedder: Component = field(default_factory=lambda: Component("local/minilm"))
     language: str = "en"
+    context: ChunkContext = ChunkContext.HEADINGS
 
 
 class GenerationStatus(StrEnum):

@@ -77,8 +77,7 @@ def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
     batch: list[Item] = []
     size = 0
     for item in items:
-        # A character takes at most six bytes of JSON; what stands beside the text is small.
-        item_bytes = 6 * len(str(item.data["text"])) + 4_000
+        item_bytes = _most_bytes(item)
         if batch and (len(batch) == MAX_WRITE_OPERATIONS or size + item_bytes > MAX_WRITE_BYTES):
             yield batch
             batch, size = [], 0
@@ -86,6 +85,13 @@ def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
         size += item_bytes
     if batch:
         yield batch
+
+
+def _most_bytes(item: Item) -> int:
+    """Bound an item's size: a character takes at most six bytes of JSON, and what stands beside the texts is small."""
+    parent = item.data.get("parent")
+    texts = [item.data["text"], parent["text"] or "" if isinstance(parent, dict) else ""]
+    return 6 * sum(len(str(text)) for text in texts) + 8_000
 
 
 def _prefix(attempt: AttemptId) -> str:

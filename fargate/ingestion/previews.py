@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from chalicelib.contracts.documents import ChunkPreview, ChunkPreviewRequest
+from chalicelib.contracts.documents import MAX_PREVIEW_CHARACTERS, ChunkPreview, ChunkPreviewRequest
 from chalicelib.contracts.rendering import chunk_view
 from chalicelib.domain.access import Principal
 from chalicelib.domain.documents import ParsedDocument
@@ -14,7 +14,7 @@ from chalicelib.domain.identifiers import AttemptId, DocumentId
 from chalicelib.domain.indexes import Component, Recipe
 from chalicelib.errors import DocumentRejected, InvalidRequest
 from chalicelib.repositories.documents import missing
-from fargate.ingestion.cutting import name_chunks
+from fargate.ingestion.cutting import name_chunks, spans_of
 from fargate.ingestion.reach import document_in_reach
 from fargate.ingestion.stores import Stores
 from fargate.ingestion.tools import Tools
@@ -34,20 +34,22 @@ class Previews:
         """See `Ingestor.preview`. A text is read as Markdown, and its tokens are those of the default embedder."""
         chunker = self._tools.chunkers.get(request.chunker.entity())
         if request.document_id is None:
-            parsed, embedder = await self._parse(request.text or ""), Recipe().embedder
+            parsed, chosen = await self._parse(request.text or "", request.language), Recipe().embedder
         else:
-            parsed, embedder = await asyncio.to_thread(self._stored, principal, DocumentId(request.document_id))
-        tokens = await asyncio.to_thread(self._tools.embedder(embedder).token_spans, parsed.text)
-        spans = await asyncio.to_thread(chunker.cut, parsed, tokens)
+            parsed, chosen = await asyncio.to_thread(self._stored, principal, DocumentId(request.document_id))
+        embedder = self._tools.embedder(chosen)
+        spans = await spans_of(parsed, chunker, embedder, max_embedded_characters=MAX_PREVIEW_CHARACTERS)
         chunks = name_chunks(parsed, spans, _NOBODY, _NO_ATTEMPT)
         return ChunkPreview(items=[chunk_view(chunk) for chunk in chunks])
 
-    async def _parse(self, text: str) -> ParsedDocument:
+    async def _parse(self, text: str, language: str) -> ParsedDocument:
         with tempfile.TemporaryDirectory(prefix="ragstone-") as folder:
             path = Path(folder) / "text.md"
             await asyncio.to_thread(path.write_text, text, encoding="utf-8")
             try:
-                return await self._tools.sandbox.parse(path, name=path.name, media_type="text/markdown", language="en")
+                return await self._tools.sandbox.parse(
+                    path, name=path.name, media_type="text/markdown", language=language
+                )
             except DocumentRejected as rejected:
                 raise InvalidRequest(
                     f"text: {rejected.detail}", [{"loc": "text", "msg": rejected.detail}]

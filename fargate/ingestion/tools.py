@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from chalicelib.contracts.components import ComponentKind, ComponentView
-from chalicelib.domain.documents import ParsedDocument, Span
+from chalicelib.domain.documents import ParsedDocument
 from chalicelib.domain.indexes import Component, Recipe
 from chalicelib.errors import InvalidRequest
-from chalicelib.ports.models import Embedder, TokenSpans
+from chalicelib.ports.models import Embedder
+from fargate.ingestion.chunkers.chunker import Chunker
 
 DEFAULT_EMBEDDER = Recipe().embedder.name
 
@@ -24,14 +25,6 @@ class Sandbox(Protocol):
         self, path: Path, *, name: str, media_type: str | None, language: str, password: str | None = None
     ) -> ParsedDocument:
         """Parse the file at *path*. Raises `DocumentRejected`."""
-        ...
-
-
-class Chunker(Protocol):
-    """Cuts a parsed document into spans."""
-
-    def cut(self, parsed: ParsedDocument, tokens: TokenSpans) -> Sequence[Span]:
-        """Give the spans in order of the text."""
         ...
 
 

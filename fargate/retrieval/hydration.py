@@ -7,7 +7,7 @@ since its vectors were written. Only the rows decide, and no text is read before
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.domain.access import Principal
@@ -31,7 +31,11 @@ class Hydration:
     generation: int
 
     def passages(self, ranked: Sequence[Ranked]) -> dict[ChunkId, Passage]:
-        """Give the passages among *ranked* that the principal may read now, in any order."""
+        """
+        Give the passages among *ranked* that the principal may read now, in any order.
+
+        A chunk that has a parent gives its parent's text and place, so several of them may give the same.
+        """
         documents = self.documents.readable(self.principal, {_document_of(one) for one in ranked})
         readable = {
             ChunkId(one.hit.key): one
@@ -41,11 +45,18 @@ class Hydration:
         chunks = self.chunks.batch_get(
             self.principal.tenant, {chunk_id: _document_of(one) for chunk_id, one in readable.items()}
         )
+        openings = self._openings(chunks)
         return {
-            chunk_id: _passage(one, chunks[chunk_id], documents[_document_of(one)])
+            chunk_id: _passage(one, _read(chunks[chunk_id], openings), documents[_document_of(one)])
             for chunk_id, one in readable.items()
             if chunk_id in chunks
         }
+
+    def _openings(self, chunks: Mapping[ChunkId, Chunk]) -> Mapping[ChunkId, Chunk]:
+        """Give the chunks that begin the parents of *chunks*: of the same versions, so just as readable."""
+        wanted = {one.parent.first: one.document_id for one in chunks.values() if one.parent}
+        missing = {first: document_id for first, document_id in wanted.items() if first not in chunks}
+        return {**chunks, **(self.chunks.batch_get(self.principal.tenant, missing) if missing else {})}
 
     def _readable(self, document: Document | None, chunk_id: ChunkId) -> bool:
         if document is None or document.published is None:
@@ -61,6 +72,10 @@ def _document_of(ranked: Ranked) -> DocumentId:
     return DocumentId(str(ranked.hit.metadata.get(DOCUMENT_KEY, "-")))
 
 
+def _read(chunk: Chunk, openings: Mapping[ChunkId, Chunk]) -> Chunk:
+    return chunk.read_in(openings.get(chunk.parent.first)) if chunk.parent else chunk
+
+
 def _passage(ranked: Ranked, chunk: Chunk, document: Document) -> Passage:
     assert document.published is not None
     return Passage(
@@ -74,6 +89,7 @@ def _passage(ranked: Ranked, chunk: Chunk, document: Document) -> Passage:
         text=chunk.text,
         start=chunk.start,
         end=chunk.end,
+        context=chunk.context,
         score=ranked.score,
         metadata=document.metadata,
         reasons=ranked.reasons(),

@@ -32,7 +32,8 @@ class Search:
         """
         Give the *top_k* best that may be read, best first; equal scores by chunk id.
 
-        Fewer only where the legs have no more to bring, or brought `MAX_TOP_K` candidates each.
+        Chunks that are read in the same parent give one passage, where the best of them stands. Fewer only where the
+        legs have no more to bring, or brought `MAX_TOP_K` candidates each.
         """
         candidates = min(max(self.query.top_k, top_k), MAX_TOP_K)
         unreadable: set[str] = set()
@@ -48,16 +49,17 @@ class Search:
             return self.vectors.query(self.index, replace(self.query, top_k=candidates))
 
     def _readable(self, hits: Sequence[Hit], top_k: int, unreadable: set[str]) -> list[Passage]:
-        found: list[Passage] = []
+        found: dict[tuple[str, int, int], Passage] = {}
         ranked = [one for one in self.ranking.order(hits) if one.hit.key not in unreadable]
         with self.stages.stage("hydrate", hits=len(ranked)):
             for batch in _batches(ranked, top_k):
                 passages = self.hydration.passages(batch)
                 unreadable.update(one.hit.key for one in batch if one.hit.key not in passages)
-                found += [passages[ChunkId(one.hit.key)] for one in batch if one.hit.key in passages]
+                for one in (passages[ChunkId(one.hit.key)] for one in batch if one.hit.key in passages):
+                    found.setdefault((one.document_id, one.start, one.end), one)
                 if len(found) >= top_k:
                     break
-        return found[:top_k]
+        return list(found.values())[:top_k]
 
 
 def _batches(ranked: Sequence[Ranked], first: int) -> Iterator[Sequence[Ranked]]:

@@ -1,50 +1,67 @@
-"""Which chunkers there are, what parameters they take, and what one promises."""
+"""Which chunkers there are, and what parameters each takes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from chalicelib.contracts.components import ComponentKind, ComponentView
-from chalicelib.domain.documents import ParsedDocument, Span
 from chalicelib.domain.indexes import Component
 from chalicelib.errors import InvalidRequest
-from chalicelib.ports.models import TokenSpans
-from fargate.ingestion.chunkers.fixed import FixedChunker
-from fargate.ingestion.chunkers.parameters import Budget
-from fargate.ingestion.chunkers.structure import StructureChunker
+from fargate.ingestion.chunkers.chunker import Chunker
+from fargate.ingestion.chunkers.fixed import FixedChunker, FixedParameters
+from fargate.ingestion.chunkers.page import PageChunker, PageParameters
+from fargate.ingestion.chunkers.parameters import Parameters
+from fargate.ingestion.chunkers.parent_child import ParentChildChunker, ParentChildParameters
+from fargate.ingestion.chunkers.semantic import SemanticChunker, SemanticParameters
+from fargate.ingestion.chunkers.sentence import SentenceChunker, SentenceParameters
+from fargate.ingestion.chunkers.structure import StructureChunker, StructureParameters
 
 DEFAULT = "structure"
 
-
-class Chunker(Protocol):
-    """Decides where a document is cut."""
-
-    def cut(self, parsed: ParsedDocument, tokens: TokenSpans) -> list[Span]:
-        """
-        Cut *parsed*, whose whole text the embedder's tokenizer cut into *tokens*.
-
-        Spans are ordered by start and by end; none is blank or over its budget; every character of a block that is
-        not white space is in one. The same input always gives the same spans.
-        """
-        ...
+ParametersT = TypeVar("ParametersT", bound=Parameters)
 
 
 @dataclass(frozen=True, slots=True)
-class _Choice:
+class _Choice(Generic[ParametersT]):
     description: str
-    make: Callable[[Budget], Chunker]
+    parameters: type[ParametersT]
+    make: Callable[[ParametersT], Chunker]
 
 
-_CHUNKERS = {
+_CHUNKERS: dict[str, _Choice[Any]] = {
     "structure": _Choice(
         "Keeps paragraphs, tables, lists, code and sections whole where they fit; cuts between sentences or lines.",
+        StructureParameters,
         StructureChunker,
     ),
-    "fixed": _Choice("Cuts windows of equal size between words, whatever stands in them.", FixedChunker),
+    "fixed": _Choice(
+        "Cuts windows of equal size between words, whatever stands in them.", FixedParameters, FixedChunker
+    ),
+    "sentence": _Choice(
+        "Packs whole sentences up to the budget, whatever sections they stand in; repeats the last ones.",
+        SentenceParameters,
+        SentenceChunker,
+    ),
+    "page": _Choice(
+        "Makes a chunk of each page; cuts a larger page, and a document without pages, as structure does. The embedder "
+        "may read less of a page than its words are searched in.",
+        PageParameters,
+        PageChunker,
+    ),
+    "parent_child": _Choice(
+        "Searches small pieces and answers with the larger piece around each; cuts both as structure does.",
+        ParentChildParameters,
+        ParentChildChunker,
+    ),
+    "semantic": _Choice(
+        "Cuts where the text turns to something else, by the embeddings of its sentences; embeds every text twice.",
+        SemanticParameters,
+        SemanticChunker,
+    ),
 }
 
 
@@ -54,7 +71,7 @@ def get(component: Component) -> Chunker:
     if choice is None:
         raise InvalidRequest(f"There is no chunker {component.name!r}; use one of {', '.join(sorted(_CHUNKERS))}.")
     try:
-        return choice.make(Budget.model_validate(dict(component.parameters)))
+        return choice.make(choice.parameters.model_validate(dict(component.parameters)))
     except ValidationError as error:
         places = [{"loc": ["chunker", *found["loc"]], "msg": found["msg"]} for found in error.errors()]
         first = f"{'.'.join(map(str, places[0]['loc']))}: {places[0]['msg']}"
@@ -63,13 +80,12 @@ def get(component: Component) -> Chunker:
 
 def components() -> list[ComponentView]:
     """List the chunkers a recipe may name, with the JSON Schema of their parameters."""
-    schema = Budget.model_json_schema()
     return [
         ComponentView(
             kind=ComponentKind.CHUNKER,
             name=name,
             description=choice.description,
-            parameters=schema,
+            parameters=choice.parameters.model_json_schema(),
             default=name == DEFAULT,
         )
         for name, choice in _CHUNKERS.items()

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from chalicelib.domain.documents import Block, BlockKind, ParsedDocument, Span
 from chalicelib.ports.models import TokenSpans
+from fargate.ingestion.chunkers.boundaries import sentences
+from fargate.ingestion.chunkers.chunker import Chunker
 from fargate.ingestion.chunkers.parameters import Budget
-from fargate.ingestion.chunkers.sentences import lines, sentences
 from fargate.ingestion.chunkers.tokens import Tokens
+from fargate.ingestion.chunkers.units import after, is_running, room_below_header, units_of
 
 _TOP_LEVEL = 2
 """Sections this deep are a document's chapters: the first level is usually its title."""
@@ -33,7 +35,11 @@ class _Piece:
     """A block goes on here that was cut."""
 
 
-class StructureChunker:
+class StructureParameters(Budget):
+    """How large chunks may grow, and what the pieces of a text that had to be cut repeat."""
+
+
+class StructureChunker(Chunker):
     """
     Packs neighbouring blocks up to the budget, and begins a new chunk at a section once the last is full enough.
 
@@ -42,10 +48,10 @@ class StructureChunker:
     a page, since a citation names one.
     """
 
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+    def __init__(self, parameters: StructureParameters) -> None:
+        self._parameters = parameters
 
-    def cut(self, parsed: ParsedDocument, tokens: TokenSpans) -> list[Span]:
+    def cut(self, parsed: ParsedDocument, tokens: TokenSpans, _vectors: Sequence[bytes] = (), /) -> list[Span]:
         """See `Chunker.cut`."""
         counter = Tokens(parsed.text, tokens)
         spans: list[Span] = []
@@ -61,11 +67,11 @@ class StructureChunker:
         first = group[0]
         if piece.continues or piece.block.page != first.block.page:
             return True
-        if counter.count(first.start, piece.end) > self._budget.max_tokens:
+        if counter.count(first.start, piece.end) > self._parameters.max_tokens:
             return True
         chapter = len(piece.block.heading_path) <= _TOP_LEVEL
         enough = _FULL_ENOUGH_AT_CHAPTER if chapter else _FULL_ENOUGH
-        return piece.opens and counter.count(first.start, group[-1].end) >= enough * self._budget.max_tokens
+        return piece.opens and counter.count(first.start, group[-1].end) >= enough * self._parameters.max_tokens
 
     def _pieces(self, parsed: ParsedDocument, counter: Tokens) -> Iterator[_Piece]:
         headings: list[Block] = []
@@ -82,14 +88,14 @@ class StructureChunker:
             yield from self._cut_block(parsed.text, headings[:-1], headings[-1], counter)
 
     def _too_large(self, headings: Sequence[Block], counter: Tokens) -> bool:
-        return counter.count(headings[0].start, headings[-1].end) > _HEADINGS_SHARE * self._budget.max_tokens
+        return counter.count(headings[0].start, headings[-1].end) > _HEADINGS_SHARE * self._parameters.max_tokens
 
     def _cut_block(self, text: str, headings: Sequence[Block], block: Block, counter: Tokens) -> Iterator[_Piece]:
         """Give *block*, whole or cut, with *headings* in front of its first piece."""
         first = headings[0] if headings else block
         opens = first.kind is BlockKind.HEADING
         reserved = counter.count(first.start, block.start)
-        if counter.count(first.start, block.end) <= self._budget.max_tokens:
+        if counter.count(first.start, block.end) <= self._parameters.max_tokens:
             yield _Piece(first.start, block.end, first, block.kind, opens)
             return
         for place, (start, end) in enumerate(self._cut(text, block, counter, reserved)):
@@ -99,49 +105,24 @@ class StructureChunker:
                 yield _Piece(start, end, block, block.kind, continues=True)
 
     def _cut(self, text: str, block: Block, counter: Tokens, reserved: int) -> Iterator[tuple[int, int]]:
-        running = block.kind in (BlockKind.TEXT, BlockKind.HEADING)
-        room = self._budget.max_tokens - reserved
-        units = list(self._units(text, block, counter))
+        budget = room_below_header(text, block, counter, self._parameters.max_tokens)
+        room = self._parameters.max_tokens - reserved
+        units = list(units_of(text, block, counter, budget))
         start, end = units[0]
         if counter.count(start, end) > room:  # the headings leave too little for the first unit
             end = start + len(text[start : counter.fit(start, end, room)].rstrip())
-            units.insert(1, (_after(text, end), units[0][1]))
+            units.insert(1, (after(text, end), units[0][1]))
         for unit_start, unit_end in units[1:]:
             if counter.count(start, unit_end) > room:
                 yield start, end
-                room = self._budget.max_tokens
-                spare = min(self._budget.overlap_tokens, room - counter.count(unit_start, unit_end)) if running else 0
+                room = budget
+                spare = room - counter.count(unit_start, unit_end) if is_running(block) else 0
+                spare = min(self._parameters.overlap_tokens, spare)
                 start = _overlapping(text, start, end, spare, counter) if spare > 0 else unit_start
                 if counter.count(start, unit_end) > room:
                     start = unit_start
             end = unit_end
         yield start, end
-
-    def _units(self, text: str, block: Block, counter: Tokens) -> Iterator[tuple[int, int]]:
-        """Part a block into sentences or lines; one that is over the budget is parted further."""
-        budget = self._budget.max_tokens
-        running = block.kind in (BlockKind.TEXT, BlockKind.HEADING)
-        for start, end in (sentences if running else lines)(text, block.start, block.end):
-            if counter.count(start, end) <= budget:
-                yield start, end
-            elif running:
-                yield from _by_tokens(text, start, end, budget, counter)
-            else:
-                for first, last in sentences(text, start, end):
-                    yield from _by_tokens(text, first, last, budget, counter)
-
-
-def _by_tokens(text: str, start: int, end: int, budget: int, counter: Tokens) -> Iterator[tuple[int, int]]:
-    while start < end:
-        cut = counter.fit(start, end, budget)
-        yield start, start + len(text[start:cut].rstrip())
-        start = _after(text, cut)
-
-
-def _after(text: str, place: int) -> int:
-    while place < len(text) and text[place].isspace():
-        place += 1
-    return place
 
 
 def _overlapping(text: str, start: int, end: int, spare: int, counter: Tokens) -> int:
@@ -149,7 +130,7 @@ def _overlapping(text: str, start: int, end: int, spare: int, counter: Tokens) -
     for sentence_start, _ in sentences(text, start, end):
         if sentence_start > start and counter.count(sentence_start, end) <= spare:
             return sentence_start
-    return _after(text, counter.back(start + 1, end, spare))
+    return after(text, counter.back(start + 1, end, spare))
 
 
 def _span(group: Sequence[_Piece], counter: Tokens) -> Span:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from dataclasses import replace
+from itertools import groupby, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -13,10 +14,13 @@ from chalicelib.domain.documents import Block, BlockKind, ParsedDocument, Span
 from chalicelib.domain.indexes import Component
 from chalicelib.errors import InvalidRequest
 from chalicelib.ports.models import TokenSpans
-from fargate.ingestion.chunkers import registry
+from fargate.ingestion.chunkers import registry, semantic
 from fargate.ingestion.chunkers.tokens import Tokens
+from tests.fakes.embedder import vector
+from tests.fakes.ingestion import direction
 
 _WORD_PIECE = re.compile(r"\w{1,4}|[^\w\s]")
+NAMES = [view.name for view in registry.components()]
 _CHARACTERS = st.text("abcdefgh ABC.!?。,;\n\t|-ßé中😀 123", max_size=300)
 
 
@@ -36,12 +40,36 @@ def written(*parts: tuple[BlockKind, str, tuple[str, ...]], page: int | None = N
     return ParsedDocument(text, tuple(blocks), "A title", "text/plain")
 
 
+def paged(*pages: list[str]) -> ParsedDocument:
+    """Put paragraphs on pages."""
+    blocks, text = [], ""
+    for number, bodies in enumerate(pages, start=1):
+        for body in bodies:
+            text += "\n\n" if text else ""
+            blocks.append(Block(BlockKind.TEXT, len(text), len(text) + len(body.strip()), (), number))
+            text += body.strip()
+    return ParsedDocument(text, tuple(blocks), "A title", "text/plain", len(pages))
+
+
 def texts(parsed: ParsedDocument, spans: list[Span]) -> list[str]:
     return [parsed.text[span.start : span.end] for span in spans]
 
 
 def cut(parsed: ParsedDocument, name: str = "structure", **parameters: int) -> list[Span]:
-    return registry.get(Component(name, parameters)).cut(parsed, token_spans(parsed.text))
+    """Cut with embeddings that any two texts that differ have in different directions."""
+    chunker, tokens = registry.get(Component(name, parameters)), token_spans(parsed.text)
+    wanted = chunker.texts_to_embed(parsed, tokens)
+    assert all(text.strip() for text in wanted)
+    return chunker.cut(parsed, tokens, [direction(text) for text in wanted])
+
+
+def bounded(name: str, budget: int, overlap: int) -> dict[str, int]:
+    """Give the parameters with which *name* makes no chunk over *budget*."""
+    return {
+        "sentence": {"max_tokens": budget, "overlap_sentences": overlap},
+        "parent_child": {"child_tokens": budget, "parent_tokens": 2 * budget},
+        "semantic": {"max_tokens": budget, "min_tokens": overlap, "percentile": 50, "window_sentences": 2},
+    }.get(name, {"max_tokens": budget, "overlap_tokens": overlap})
 
 
 @st.composite
@@ -57,18 +85,20 @@ def documents(draw: st.DrawFn) -> ParsedDocument:
         text += "\n\n" if text else ""
         page += draw(st.integers(0, 1))
         path = (body.strip()[:10],) if kind is BlockKind.HEADING else path
-        blocks.append(Block(kind, len(text), len(text) + len(body.strip()), path, page if pages else None))
+        start, end = len(text), len(text) + len(body.strip())
+        header = start + draw(st.integers(1, end - start)) if kind is BlockKind.TABLE else None
+        blocks.append(Block(kind, start, end, path, page if pages else None, header))
         text += body.strip()
     return ParsedDocument(text, tuple(blocks), "A title", "text/plain")
 
 
-@given(documents(), st.sampled_from(["structure", "fixed"]), st.integers(16, 80), st.integers(0, 8))
-@settings(max_examples=300, deadline=None)
+@given(documents(), st.sampled_from(NAMES), st.integers(16, 80), st.integers(0, 8))
+@settings(max_examples=500, deadline=None)
 def test_spans_are_exact_ordered_within_budget_and_leave_nothing_out(
     parsed: ParsedDocument, name: str, budget: int, overlap: int
 ) -> None:
     """Every promise of `Chunker.cut`, on documents made of anything."""
-    spans = cut(parsed, name, max_tokens=budget, overlap_tokens=overlap)
+    spans = cut(parsed, name, **bounded(name, budget, overlap))
     counter = Tokens(parsed.text, token_spans(parsed.text))
     covered: set[int] = set()
     for span in spans:
@@ -80,25 +110,39 @@ def test_spans_are_exact_ordered_within_budget_and_leave_nothing_out(
     assert [span.start for span in spans] == sorted({span.start for span in spans})
     assert [span.end for span in spans] == sorted({span.end for span in spans})
     assert all(place in covered or character.isspace() for place, character in enumerate(parsed.text))
-    assert spans == cut(parsed, name, max_tokens=budget, overlap_tokens=overlap)
+    assert spans == cut(parsed, name, **bounded(name, budget, overlap))
 
 
-@given(documents(), st.integers(16, 80))
-@settings(max_examples=100, deadline=None)
-def test_without_overlap_nothing_is_said_twice(parsed: ParsedDocument, budget: int) -> None:
+@given(documents(), st.sampled_from(NAMES), st.integers(16, 80))
+@settings(max_examples=200, deadline=None)
+def test_without_overlap_nothing_is_said_twice(parsed: ParsedDocument, name: str, budget: int) -> None:
     """With no overlap asked for, spans do not touch."""
-    for name in ("structure", "fixed"):
-        spans = cut(parsed, name, max_tokens=budget, overlap_tokens=0)
-        assert all(before.end <= after.start for before, after in pairwise(spans))
+    spans = cut(parsed, name, **bounded(name, budget, 0))
+    assert all(before.end <= after.start for before, after in pairwise(spans))
 
 
-@given(documents(), st.integers(16, 80), st.integers(0, 8))
-@settings(max_examples=100, deadline=None)
-def test_a_structure_chunk_never_crosses_a_page(parsed: ParsedDocument, budget: int, overlap: int) -> None:
-    """All blocks in a chunk stand on the page it names."""
-    for span in cut(parsed, max_tokens=budget, overlap_tokens=overlap):
+@given(documents(), st.sampled_from(sorted(set(NAMES) - {"fixed"})), st.integers(16, 80), st.integers(0, 8))
+@settings(max_examples=200, deadline=None)
+def test_no_chunk_crosses_a_page(parsed: ParsedDocument, name: str, budget: int, overlap: int) -> None:
+    """All blocks in a chunk stand on the page it names; `fixed` alone looks at nothing."""
+    for span in cut(parsed, name, **bounded(name, budget, overlap)):
         touched = [block for block in parsed.blocks if block.start < span.end and block.end > span.start]
         assert {block.page for block in touched} == {span.page}
+
+
+@given(documents(), st.integers(16, 40), st.integers(1, 4))
+@settings(max_examples=200, deadline=None)
+def test_children_fill_their_parents_from_end_to_end(parsed: ParsedDocument, child: int, times: int) -> None:
+    """A parent begins with its first child, ends with its last, is within its budget, and no other one is in it."""
+    spans = cut(parsed, "parent_child", child_tokens=child, parent_tokens=times * child)
+    counter = Tokens(parsed.text, token_spans(parsed.text))
+    for parent, children in groupby(spans, lambda span: span.parent):
+        assert parent is not None
+        inside = list(children)
+        assert (inside[0].start, inside[-1].end) == parent
+        assert counter.count(*parent) <= times * child
+    parents = [parent for parent, _ in groupby(span.parent for span in spans)]
+    assert len(parents) == len(set(parents))
 
 
 def test_small_neighbours_become_one_chunk_under_the_first_ones_heading() -> None:
@@ -183,7 +227,7 @@ def test_abbreviations_and_numbers_end_no_sentence() -> None:
 
 def test_an_unknown_chunker_or_parameter_is_refused_with_its_place() -> None:
     """Each mistake in a component gives `InvalidRequest` that says what to write instead."""
-    with pytest.raises(InvalidRequest, match="fixed, structure"):
+    with pytest.raises(InvalidRequest, match="fixed, page, parent_child, semantic, sentence, structure"):
         registry.get(Component("magic"))
     for parameters in ({"max_tokens": 0}, {"max_tokens": "256"}, {"size": 3}, {"max_tokens": 20, "overlap_tokens": 11}):
         with pytest.raises(InvalidRequest) as caught:
@@ -191,9 +235,110 @@ def test_an_unknown_chunker_or_parameter_is_refused_with_its_place() -> None:
         assert caught.value.extra["errors"][0]["loc"][0] == "chunker"
 
 
-def test_the_default_chunker_is_listed_with_its_parameters() -> None:
-    """Forms are built from the schema, so it must say names and bounds."""
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("sentence", {"overlap_tokens": 3}),
+        ("page", {"max_tokens": 8}),
+        ("parent_child", {"child_tokens": 200, "parent_tokens": 100}),
+        ("semantic", {"max_tokens": 100, "min_tokens": 51}),
+        ("semantic", {"percentile": 101}),
+    ],
+)
+def test_every_chunker_refuses_what_it_cannot_use(name: str, parameters: dict[str, int]) -> None:
+    """Each has parameters of its own."""
+    with pytest.raises(InvalidRequest, match=f"chunker '{name}' cannot be used so"):
+        registry.get(Component(name, parameters))
+
+
+def test_every_chunker_is_listed_with_its_own_parameters() -> None:
+    """Forms are built from the schema, so it must say names and bounds; one chunker is the default."""
     listed = {view.name: view for view in registry.components()}
-    assert listed["structure"].default
+    assert [name for name, view in listed.items() if view.default] == ["structure"]
     assert listed["structure"].parameters["properties"]["max_tokens"]["default"] == 256
-    assert set(listed) == {"structure", "fixed"}
+    assert {name: set(view.parameters["properties"]) for name, view in listed.items()} == {
+        "structure": {"max_tokens", "overlap_tokens"},
+        "fixed": {"max_tokens", "overlap_tokens"},
+        "sentence": {"max_tokens", "overlap_sentences"},
+        "page": {"max_tokens", "overlap_tokens"},
+        "parent_child": {"child_tokens", "parent_tokens"},
+        "semantic": {"max_tokens", "min_tokens", "percentile", "window_sentences"},
+    }
+
+
+def test_sentences_stay_whole_and_the_last_ones_are_repeated() -> None:
+    """As many as the parameter says, across paragraphs."""
+    parsed = written(
+        (BlockKind.TEXT, "Aa bb cc. Dd ee ff.", ()),
+        (BlockKind.TEXT, "Gg hh ii. Jj kk ll. Mm nn oo. Pp qq rr.", ()),
+    )
+    chunks = texts(parsed, cut(parsed, "sentence", max_tokens=16, overlap_sentences=2))
+    assert chunks == [
+        "Aa bb cc. Dd ee ff.\n\nGg hh ii. Jj kk ll.",
+        "Gg hh ii. Jj kk ll. Mm nn oo. Pp qq rr.",
+    ]
+
+
+def test_a_heading_goes_with_the_sentences_below_it() -> None:
+    """Rather than close the chunk before."""
+    parsed = written(
+        (BlockKind.TEXT, "Aa bb cc dd ee ff gg hh ii.", ()),
+        (BlockKind.HEADING, "The rule", ("The rule",)),
+        (BlockKind.TEXT, "Jj kk ll mm nn oo pp.", ("The rule",)),
+    )
+    first, second = cut(parsed, "sentence", max_tokens=16, overlap_sentences=1)
+    assert texts(parsed, [first, second]) == ["Aa bb cc dd ee ff gg hh ii.", "The rule\n\nJj kk ll mm nn oo pp."]
+    assert second.heading_path == ("The rule",)
+
+
+def test_a_page_is_one_chunk_unless_it_is_over_the_budget() -> None:
+    """Whatever headings stand on it."""
+    parsed = paged(["One. Two.", "Three " * 30], ["Four."])
+    spans = cut(parsed, "page", max_tokens=128, overlap_tokens=0)
+    assert [(span.page, span.tokens) for span in spans] == [(1, 64), (2, 2)]
+    assert [span.page for span in cut(parsed, "page", max_tokens=32, overlap_tokens=0)] == [1, 1, 1, 2]
+
+
+@given(documents(), st.integers(16, 80))
+@settings(max_examples=50, deadline=None)
+def test_without_pages_page_is_structure(parsed: ParsedDocument, budget: int) -> None:
+    """A text has no pages, and still is cut well."""
+    pageless = replace(parsed, blocks=tuple(replace(block, page=None) for block in parsed.blocks))
+    parameters = {"max_tokens": budget, "overlap_tokens": 4}
+    assert cut(pageless, "page", **parameters) == cut(pageless, "structure", **parameters)
+
+
+def test_the_text_is_cut_where_its_subject_changes() -> None:
+    """Sentences about three things, in paragraphs that say nothing about it."""
+    subjects = ["leave days holiday", "train ticket travel", "screen desk chair"]
+    sentences = [f"{subject} {word}." for subject in subjects for word in ("aa", "bb", "cc", "dd")]
+    parsed = written(*((BlockKind.TEXT, sentence, ()) for sentence in sentences))
+    chunker = registry.get(Component("semantic", {"max_tokens": 64, "min_tokens": 8, "percentile": 80}))
+    tokens = token_spans(parsed.text)
+    vectors = [vector(text) for text in chunker.texts_to_embed(parsed, tokens)]
+    found = texts(parsed, chunker.cut(parsed, tokens, vectors))
+    assert found == ["\n\n".join(sentences[place : place + 4]) for place in (0, 4, 8)]
+
+
+def test_a_long_document_is_embedded_in_larger_pieces() -> None:
+    """The number of embeddings is bounded, and every sentence is in one of them."""
+    count = 2 * semantic.MAX_EMBEDDED + 3
+    parsed = written((BlockKind.TEXT, " ".join(f"Aa {number}." for number in range(count)), ()))
+    chunker = registry.get(Component("semantic", {}))
+    wanted = chunker.texts_to_embed(parsed, token_spans(parsed.text))
+    assert len(wanted) <= semantic.MAX_EMBEDDED
+    assert " ".join(wanted) == parsed.text
+
+
+@pytest.mark.parametrize("name", ["structure", "parent_child"])
+def test_room_is_left_for_the_header_of_a_table_that_is_cut(name: str) -> None:
+    """Header and rows together stay within the budget, so that the embedder sees both."""
+    header, rows = "name | first | second", [f"name {number} | 1 | 2" for number in range(20)]
+    text = "\n".join([header, *rows])
+    block = Block(BlockKind.TABLE, 0, len(text), header_end=len(header))
+    parsed = ParsedDocument(text, (block,), "t", "text/plain")
+    budget = {"child_tokens": 40, "parent_tokens": 512} if name == "parent_child" else {"max_tokens": 40}
+    spans = cut(parsed, name, **budget, **({} if name == "parent_child" else {"overlap_tokens": 0}))
+    header_tokens = len(token_spans(header).starts)
+    assert len(spans) > 1
+    assert all(span.tokens + header_tokens <= 40 for span in spans[1:])
