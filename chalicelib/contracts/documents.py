@@ -72,6 +72,7 @@ class DocumentView(ResponseModel):
     metadata: Metadata
     acl: list[str]
     external_id: str | None
+    attached_to: Identifier | None = Field(description="The document it was found in: a letter, say, or a PDF")
     created_at: Timestamp
     updated_at: Timestamp
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chalicelib.contracts.common import IndexName
+from chalicelib.contracts.common import Identifier, IndexName
 from chalicelib.contracts.documents import ExternalId
 from chalicelib.domain.documents import DocumentStatus
 from chalicelib.domain.jobs import JobStatus
@@ -35,6 +35,7 @@ class DocumentsQuery(PageQuery):
     index: IndexName | None = None
     status: DocumentStatus | None = None
     external_id: ExternalId | None = Field(None, description="Needs `index` beside it to be found at once")
+    attached_to: Identifier | None = Field(None, description="The document that holds them")
     q: str | None = Field(None, min_length=1, max_length=255, description="A part of the name, in any case")
 
 

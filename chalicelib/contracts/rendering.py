@@ -72,6 +72,7 @@ def document_view(document: Document) -> DocumentView:
         metadata=dict(document.metadata),
         acl=list(document.acl),
         external_id=document.external_id,
+        attached_to=document.holder.document_id if document.holder else None,
         created_at=document.created_at,
         updated_at=document.updated_at,
     )

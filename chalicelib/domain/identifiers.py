@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NewType
 
 TenantId = NewType("TenantId", str)
@@ -25,6 +25,7 @@ INDEX_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{1,30}[a-z0-9]$"
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _RETRY = "-"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME_DIGITS = 10
 _CHANCE_DIGITS = 16
 
@@ -37,7 +38,7 @@ def new_id(prefix: str, at: datetime, entropy: Entropy = secrets.token_bytes) ->
 
     Ids of one prefix sort by time of making, to the millisecond. Layout as in the ULID specification, in lower case.
     """
-    milliseconds = int(at.timestamp() * 1000)
+    milliseconds = (at - _EPOCH) // timedelta(milliseconds=1)  # exact, which seconds in a float are not
     return f"{prefix}_{_digits(milliseconds, _TIME_DIGITS)}{_digits(int.from_bytes(entropy(10)), _CHANCE_DIGITS)}"
 
 

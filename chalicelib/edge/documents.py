@@ -60,7 +60,8 @@ def list_documents(call: Call[DocumentsQuery]) -> ListOf[DocumentView]:
     asked = call.input
     if asked.index is not None and not may_use_index(call.principal, asked.index):
         return ListOf[DocumentView](items=[])
-    wanted = DocumentFilter(asked.index, asked.status, asked.external_id, asked.q)
+    holder = DocumentId(asked.attached_to) if asked.attached_to else None
+    wanted = DocumentFilter(asked.index, asked.status, asked.external_id, asked.q, holder)
     found, cursor = call.edge.documents.list(call.principal.tenant, wanted, limit=asked.limit, cursor=asked.cursor)
     reached = [document_view(document) for document in found if may_use_index(call.principal, document.index)]
     return ListOf[DocumentView](items=reached, next_cursor=cursor)

@@ -33,6 +33,10 @@ _documents = Codec(Document)
 _versions = Codec(DocumentVersion)
 
 
+Found = tuple[list[Document], str | None]
+"""Some documents, and the cursor of the next page."""
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentFilter:
     """Which documents to list; what is None does not narrow. Deleted ones show only when asked for by status."""
@@ -41,6 +45,7 @@ class DocumentFilter:
     status: DocumentStatus | None = None
     external_id: str | None = None
     name_contains: str | None = None
+    attached_to: DocumentId | None = None
 
 
 class Documents:
@@ -160,10 +165,10 @@ class Documents:
             return replace(changed, version=current.version + 1)
         raise Conflict(f"Document {document_id} changed {UPDATE_TRIES} times while it was being updated; try again.")
 
-    def list(
-        self, tenant: Tenant, wanted: DocumentFilter, *, limit: int, cursor: str | None
-    ) -> tuple[list[Document], str | None]:
-        """Give at most *limit* documents, newest first, and the cursor of the next page."""
+    def list(self, tenant: Tenant, wanted: DocumentFilter, *, limit: int, cursor: str | None) -> Found:
+        """Give at most *limit* documents, newest first (attachments by id), and the cursor of the next page."""
+        if wanted.attached_to is not None:
+            return self._attached(tenant, wanted.attached_to, wanted, limit=limit, cursor=cursor)
         if wanted.index is not None and wanted.external_id is not None:
             document_id = self.by_external_id(tenant, wanted.index, wanted.external_id)
             found = self.batch_get(tenant, [document_id] if document_id else [])
@@ -177,6 +182,14 @@ class Documents:
             cursor = page.cursor
             if cursor is None or len(listed) >= limit or looked_at >= _LOOKED_AT_A_PAGE:
                 return listed, cursor
+
+    def _attached(
+        self, tenant: Tenant, holder: DocumentId, wanted: DocumentFilter, *, limit: int, cursor: str | None
+    ) -> Found:
+        after = [one for one in self.attachments(tenant, holder) if cursor is None or one > cursor]
+        matching = [one for one in self._all(tenant, after).values() if _matches(one, wanted)]
+        listed = sorted(matching, key=lambda one: one.document_id)
+        return listed[:limit], listed[limit - 1].document_id if len(listed) > limit else None
 
     def all_of(self, tenant: Tenant, index: str) -> Iterator[Document]:
         """Give every document of *index*, deleted ones too."""
@@ -251,6 +264,7 @@ def _matches(document: Document, wanted: DocumentFilter) -> bool:
     )
     return (
         status_fits
+        and wanted.index in (None, document.index)
         and wanted.external_id in (None, document.external_id)
         and (wanted.name_contains is None or wanted.name_contains.casefold() in document.name.casefold())
     )

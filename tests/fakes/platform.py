@@ -277,6 +277,7 @@ class FakePlatform:
             metadata=file.metadata,
             acl=file.acl,
             external_id=file.external_id,
+            attached_to=None,
             created_at=AT,
             updated_at=AT,
         )

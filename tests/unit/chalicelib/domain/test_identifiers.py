@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.identifiers import AttemptId, attempt_of, chunk_id, is_id, new_id
+from chalicelib.domain.identifiers import AttemptId, attempt_of, chunk_id, derived_id, is_id, new_id
 
 PROPERTY = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -78,3 +78,17 @@ def test_two_ids_of_the_same_moment_differ() -> None:
     at = datetime(2026, 3, 1, tzinfo=UTC)
 
     assert len({new_id("doc", at) for _ in range(1000)}) == 1000
+
+
+@PROPERTY
+@given(milliseconds=MILLISECONDS, chance=CHANCE, parts=st.lists(st.text(max_size=5), max_size=3, unique=True))
+def test_a_derived_id_follows_from_its_origin_and_parts(milliseconds: int, chance: bytes, parts: list[str]) -> None:
+    """The same comes out every time, another part gives another id, and it sorts by its origin's time."""
+    origin = made("att", milliseconds, chance)
+    name = derived_id("doc", origin, *parts)
+
+    assert is_id(name)
+    assert name == derived_id("doc", origin, *parts)
+    assert name != derived_id("doc", origin, *parts, "more")
+    assert made("doc", milliseconds - 1, b"\xff" * 10) < name if milliseconds else True
+    assert name < made("doc", milliseconds + 1, bytes(10))
