@@ -116,6 +116,24 @@ def test_a_cell_merged_downwards_is_said_in_every_row() -> None:
     assert blocks(parsed) == [(TABLE, "Large | a\nLarge | b c")]
 
 
+@pytest.mark.parametrize(
+    ("marks", "header"),
+    [
+        (["<w:tblHeader/>", "<w:tblHeader/>", ""], "row 0\nrow 1"),
+        (["", "<w:tblHeader/>", ""], "row 0"),
+        (['<w:tblHeader w:val="0"/>', "", ""], "row 0"),
+    ],
+)
+def test_a_table_is_headed_by_its_repeated_rows_or_its_first(marks: list[str], header: str) -> None:
+    """Word repeats a header on every page where it was told to; few tell it."""
+    rows = [
+        f"<w:tr><w:trPr>{mark}</w:trPr><w:tc>{paragraph(f'row {place}')}</w:tc></w:tr>"
+        for place, mark in enumerate(marks)
+    ]
+    parsed = parse(changed(f"<w:tbl>{''.join(rows)}</w:tbl>"))
+    assert parsed.text[: parsed.blocks[0].header_end] == header
+
+
 def test_notes_stand_at_the_end() -> None:
     """Their separators do not."""
     notes = (

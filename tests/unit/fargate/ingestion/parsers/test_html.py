@@ -72,6 +72,22 @@ def test_tables_are_rows_and_spanned_cells_are_said_again() -> None:
     assert blocks(parsed) == [(TABLE, "Prices\nSize | Kind | Price\nLarge | a | 1\nLarge | b | 2 3")]
 
 
+@pytest.mark.parametrize(
+    ("markup", "header"),
+    [
+        ("<tr><th>a<th>b<tr><td>1<td>2", "a | b"),
+        ("<caption>C</caption><thead><tr><td>a<td>b<tr><td>c<td>d</thead><tr><td>1<td>2", "C\na | b\nc | d"),
+        ("<tr><th>a<td>1<tr><th>b<td>2", None),
+        ("<tr><td>a<td>b<tr><th>c<th>d", None),
+    ],
+)
+def test_a_table_says_which_of_its_rows_are_its_header(markup: str, header: str | None) -> None:
+    """The first rows that the page calls so, below a caption; a heading at a row's side is none."""
+    parsed = html(f"<p>x</p><table>{markup}</table>")
+    block = parsed.blocks[1]
+    assert (parsed.text[block.start : block.header_end] if block.header_end else None) == header
+
+
 def test_a_table_that_lays_out_a_page_is_read_through() -> None:
     """A table with headings or tables in it holds no rows of data."""
     parsed = html("<table><tr><td><h2>Head</h2><p>text</p><td><table><tr><td>a<td>b</table></table>")

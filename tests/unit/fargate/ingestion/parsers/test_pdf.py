@@ -80,6 +80,17 @@ def test_headings_paragraphs_lists_and_tables_are_told_by_how_they_are_set() -> 
     assert parsed.title == "Annual Report"
 
 
+def test_the_lines_above_a_tables_figures_are_its_header() -> None:
+    """Years are figures that head columns."""
+
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, ["(in millions)", "Year 2018 2017", "Sales 1,577 1,373", "Costs (22) (4)", "Net 1,555 1,369"])
+
+    parsed = pdf(drawn(draw))
+    (block,) = parsed.blocks
+    assert parsed.text[: block.header_end] == "(in millions)\nYear 2018 2017"
+
+
 def test_each_block_names_its_page_and_none_crosses_one() -> None:
     """A sentence that goes on overleaf is two blocks, since a citation names one page."""
 

@@ -103,6 +103,14 @@ def test_a_link_keeps_an_address_that_means_something_elsewhere() -> None:
     assert parsed.text == "See this (https://a.b/c), that, it, https://f.g and a chart."
 
 
+def test_a_table_says_where_its_header_ends() -> None:
+    """Markdown's tables always have one, unless its cells are empty."""
+    parsed = markdown("Text.\n\n| a | b |\n| - | - |\n| 1 | 2 |\n")
+    block = parsed.blocks[1]
+    assert parsed.text[block.start : block.header_end] == "a | b"
+    assert markdown("| | |\n| - | - |\n| 1 | 2 |\n").blocks[0].header_end is None
+
+
 def test_a_table_written_in_html_is_a_table() -> None:
     """Some guides write their larger tables so."""
     parsed = markdown("Text.\n\n<table><tr><td>a<td>b</table>\n")
