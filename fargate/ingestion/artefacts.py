@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.documents import Document, DocumentStatus
-from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, attempt_of, chunk_id
+from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, attempt_of, chunk_id, first_of
 from chalicelib.errors import NotFound
 from chalicelib.ports.blobs import BlobKey, Bucket
 from chalicelib.ports.clock import Clock
@@ -42,21 +42,37 @@ class Artefacts:
         self._stores = stores
         self._clock = clock
 
-    def sweep(self, tenant: Tenant, document_id: DocumentId, *, loser: AttemptId | None = None) -> None:
+    def sweep(self, tenant: Tenant, document_id: DocumentId, *, loser: AttemptId | None = None) -> int:
         """
-        Remove what belongs neither to the published version nor to a newer one, and what *loser* made.
+        Remove what belongs neither to the published version nor to a newer one, and what *loser* made; give how many
+        chunks that were.
 
         Raw bytes of old versions stay. Of a deleted document nothing stays.
         """
         document = self._stores.documents.get(tenant, document_id)
         if document.status is DocumentStatus.DELETED:
-            self.erase(tenant, document)
-            return
-        kept = self._kept(tenant, document, loser)
-        doomed = [one for one in self._stores.chunks.ids(tenant, document_id) if attempt_of(one) not in kept]
-        attempts = {attempt_of(one) for one in doomed} | ({loser} - kept if loser else set())
-        self._discard_attachments(tenant, document_id, lambda attempt: attempt not in kept)
+            return self.erase(tenant, document)
+        keeps = self.keeps(tenant, document, loser)
+        doomed = [one for one in self._stores.chunks.ids(tenant, document_id) if not keeps(attempt_of(one))]
+        attempts = {attempt_of(one) for one in doomed} | ({loser} if loser and not keeps(loser) else set())
+        self._discard_attachments(tenant, document_id, lambda attempt: not keeps(attempt))
         self._remove(tenant, document, doomed, [keys.text_blob(tenant, document_id, one) for one in sorted(attempts)])
+        return len(doomed)
+
+    def keeps(self, tenant: Tenant, document: Document, loser: AttemptId | None = None) -> Callable[[AttemptId], bool]:
+        """Give what tells whether an attempt is published, or may still be: those at newer versions but for *loser*."""
+        published = document.published
+        after = published.version if published else 0
+        versions = self._stores.documents.versions(tenant, document.document_id)
+        newer = {version.attempt for version in versions if version.number > after}
+        given_up = {*document.abandoned, loser}
+
+        def keep(attempt: AttemptId) -> bool:
+            if published is not None and attempt == published.attempt:
+                return True
+            return first_of(attempt) in newer and attempt not in given_up
+
+        return keep
 
     def remove(self, tenant: Tenant, document: Document, attempt: AttemptId, chunks: int) -> None:
         """
@@ -68,16 +84,17 @@ class Artefacts:
         self._discard_attachments(tenant, document.document_id, lambda found_by: found_by == attempt)
         self._remove(tenant, document, chunk_ids, [keys.text_blob(tenant, document.document_id, attempt)])
 
-    def erase(self, tenant: Tenant, document: Document) -> None:
+    def erase(self, tenant: Tenant, document: Document) -> int:
         """
         Remove everything that was made of the document, its bytes, its attachments and what runs quote of it included;
-        its row stays as a tombstone.
+        its row stays as a tombstone. Give how many chunks there were.
         """
         self._discard_attachments(tenant, document.document_id, lambda _: True)
         self._stores.mentions.forget(tenant, document.document_id)
         chunk_ids = list(self._stores.chunks.ids(tenant, document.document_id))
         self._remove(tenant, document, chunk_ids, self._blobs(tenant, document.document_id))
         self._stores.documents.forget_versions(tenant, document.document_id)
+        return len(chunk_ids)
 
     def holdings(self, tenant: Tenant, document_id: DocumentId) -> Holdings:
         """Count what `erase` will remove."""
@@ -100,13 +117,6 @@ class Artefacts:
             if doomed(attempt):
                 self.erase(tenant, bury(self._stores, tenant, attachment, at=self._clock.now()))
                 self._stores.documents.forget_attachment(tenant, document_id, attachment)
-
-    def _kept(self, tenant: Tenant, document: Document, loser: AttemptId | None) -> set[AttemptId]:
-        published = document.published
-        after = published.version if published else 0
-        versions = self._stores.documents.versions(tenant, document.document_id)
-        newer = {version.attempt for version in versions if version.number > after and version.attempt != loser}
-        return newer | ({published.attempt} if published else set())
 
     def _remove(
         self, tenant: Tenant, document: Document, chunk_ids: Sequence[ChunkId], blobs: Sequence[BlobKey]
