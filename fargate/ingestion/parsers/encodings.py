@@ -38,6 +38,8 @@ _OF_LANGUAGE = {
 }
 _DECLARED = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_.:-]{2,40})""", re.IGNORECASE)
 _DECLARED_XML = re.compile(rb"""\A\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9_.:-]{2,40})""")
+# Code pages of one byte a character: bytes that are sound UTF-8 never were written in one of them.
+_TAKES_ANYTHING = re.compile(r"ascii|latin|iso8859|cp(?:12|4|8)|koi8|mac")
 # Browsers read these labels as their Windows supersets (WHATWG Encoding Standard, section 4.2).
 _SUPERSETS = {
     "ascii": "cp1252",
@@ -71,12 +73,22 @@ def decode(data: bytes, language: str = "en") -> str:
 def decode_declared(data: bytes, language: str = "en") -> str:
     """As `decode`, but an encoding that the first lines of HTML or XML declare goes before the guesses."""
     declared = _DECLARED_XML.search(data[:1024]) or _DECLARED.search(data[:4096])
-    if declared is None or _marked(data) or zeros_say(data):
+    # A declaration that can be read byte by byte is not written in what has two or four bytes a character.
+    if declared is None or declared[1].lower().startswith((b"utf-16", b"utf-32")):
+        return decode(data, language)
+    return decode_labelled(data, declared[1].decode("ascii"), language)
+
+
+def decode_labelled(data: bytes, label: str, language: str = "en") -> str:
+    """As `decode`, but the encoding that *label* names goes before the guesses, where the bytes do not belie it."""
+    if _marked(data) or zeros_say(data):
         return decode(data, language)
     try:
-        name = codecs.lookup(declared[1].decode("ascii")).name
+        name = codecs.lookup(label).name
+        if _TAKES_ANYTHING.match(name) and not data.isascii() and _is_utf8(data):
+            return data.decode("utf-8")
         return data.decode(_SUPERSETS.get(name, name))
-    except (LookupError, UnicodeDecodeError):  # a label that is unknown, or not true
+    except (LookupError, ValueError):  # a label that is unknown, or not true
         return decode(data, language)
 
 
@@ -98,6 +110,14 @@ def zeros_say(data: bytes) -> str | None:
     if full == [True, False, True, False] and bare[1] and bare[3]:
         return "utf-16-be"
     return None
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _marked(data: bytes) -> str | None:

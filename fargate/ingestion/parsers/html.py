@@ -11,7 +11,6 @@ from lxml.html import HtmlElement, HTMLParser, defs, fragment_fromstring
 from lxml.html import document_fromstring as read_document
 
 from chalicelib.domain.documents import BlockKind, ParsedDocument
-from chalicelib.errors import DocumentRejected
 from fargate.ingestion.parsers import encodings
 from fargate.ingestion.parsers.building import DocumentBuilder, one_line
 from fargate.ingestion.parsers.source import Source
@@ -49,17 +48,31 @@ _MAX_ROWSPAN = 200
 
 def parse(source: Source) -> ParsedDocument:
     """Read *source* as a browser would, and keep what a reader came for."""
-    text = encodings.decode_declared(source.data, source.language)
-    if not text.strip("\ufeff \t\r\n"):
-        raise DocumentRejected("empty", f"{source.name} holds no text.")
-    try:
-        root = read_document(text.encode("utf-8", "replace"), parser=HTMLParser(encoding="utf-8", remove_comments=True))
-    except etree.ParserError as error:  # nothing but comments and white space
-        raise DocumentRejected("empty", f"{source.name} holds no text.") from error
-    titles = root.xpath("//head/title/text()")
+    root = read(encodings.decode_declared(source.data, source.language))
     builder = DocumentBuilder(source)
-    _Walker(builder).walk(_main(root))
-    return builder.build(title=str(titles[0]) if titles else None)
+    if root is not None:
+        write(builder, root)
+    return builder.build(title=None if root is None else title_of(root))
+
+
+def read(markup: str) -> HtmlElement | None:
+    """Give the tree of a whole page; None where it holds nothing but comments and white space."""
+    data = markup.strip("\ufeff \t\r\n").encode("utf-8", "replace")
+    try:
+        return read_document(data, parser=HTMLParser(encoding="utf-8", remove_comments=True)) if data else None
+    except etree.ParserError:
+        return None
+
+
+def write(builder: DocumentBuilder, page: HtmlElement) -> None:
+    """Write the main content of a page into a document, which may be of another format."""
+    _Walker(builder).walk(_main(page))
+
+
+def title_of(page: HtmlElement) -> str | None:
+    """Give what a page calls itself in its head."""
+    titles = page.xpath("//head/title/text()")
+    return str(titles[0]) if titles else None
 
 
 def add_fragment(builder: DocumentBuilder, markup: str) -> None:

@@ -35,8 +35,13 @@ def parse(source: Source) -> ParsedDocument:
     front = _FRONT_MATTER.match(text)
     titled = _FRONT_TITLE.search(front["body"]) if front else None
     builder = DocumentBuilder(source)
-    _write(builder, _MARKDOWN.parse(text[front.end() :] if front else text))
+    write(builder, text[front.end() :] if front else text)
     return builder.build(title=titled["title"] if titled else None)
+
+
+def write(builder: DocumentBuilder, text: str) -> None:
+    """Write Markdown into a document, which may be of another format."""
+    _write(builder, _MARKDOWN.parse(text))
 
 
 def _write(builder: DocumentBuilder, tokens: Sequence[Token]) -> None:

@@ -61,6 +61,31 @@ def test_encodings_are_told_apart(text: str, encoding: str, language: str) -> No
     assert encodings.decode(text.encode(encoding), language) == text
 
 
+@pytest.mark.parametrize(
+    ("data", "label", "text"),
+    [
+        ("Grüße, 3 €".encode("cp1252"), "iso-8859-1", "Grüße, 3 €"),
+        ("Grüße, 3 €".encode(), "iso-8859-1", "Grüße, 3 €"),
+        ("Grüße, 3 €".encode("cp1252"), "utf-8", "Grüße, 3 €"),
+        ("Grüße, 3 €".encode("utf-16"), "us-ascii", "Grüße, 3 €"),
+        ("吾輩は猫である。".encode("iso-2022-jp"), "iso-2022-jp", "吾輩は猫である。"),
+        ("Здравствуйте".encode("koi8-r"), "koi8-r", "Здравствуйте"),
+        (b"plain", "no-such-label", "plain"),
+        (b"plain", "base64", "plain"),
+        (b"plain", "undefined", "plain"),
+        (b"plain", "nul\x00", "plain"),
+    ],
+)
+def test_a_label_is_believed_unless_the_bytes_belie_it(data: bytes, label: str, text: str) -> None:
+    """Mail programs and web servers often name an encoding that is not the one."""
+    assert encodings.decode_labelled(data, label) == text
+
+
+def test_text_that_can_be_read_byte_by_byte_is_not_utf_16_whatever_it_says() -> None:
+    """Programs write the declaration of the text they held in memory."""
+    assert encodings.decode_declared(b'<?xml version="1.0" encoding="utf-16"?><a>text</a>').endswith("<a>text</a>")
+
+
 def test_text_over_the_limit_is_refused() -> None:
     """The bound on characters holds for every parser."""
     for kind in ("text/plain", "text/markdown", "text/html"):
