@@ -23,6 +23,8 @@ MAX_PARENT_CHARACTERS = 32_000
 
 MAX_CONTEXT_CHARACTERS = 300
 _OPENING_CHARACTERS = 400
+_EMBEDDED_AT_ONCE = 256
+"""Few enough that other documents get their turn."""
 
 
 async def spans_of(
@@ -40,7 +42,10 @@ async def spans_of(
             f"This chunker embeds the text before it cuts it, so at most {max_embedded_characters:,} characters can be "
             f"waited for, and the document has {len(parsed.text):,}; send a part of it as text."
         )
-    vectors = (await embedder.embed(texts, Purpose.DOCUMENT)).vectors if texts else ()
+    vectors: list[bytes] = []
+    for start in range(0, len(texts), _EMBEDDED_AT_ONCE):
+        embedded = await embedder.embed(texts[start : start + _EMBEDDED_AT_ONCE], Purpose.DOCUMENT)
+        vectors += embedded.vectors
     return await asyncio.to_thread(chunker.cut, parsed, tokens, vectors)
 
 

@@ -10,7 +10,7 @@ from chalicelib.domain.access import Principal, Role, Tenant
 from chalicelib.domain.credentials import ApiKey
 from chalicelib.domain.documents import Document, DocumentStatus, DocumentVersion, Published, Rejection
 from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId, KeyId, ReleaseId, RunId, TenantId
-from chalicelib.domain.indexes import Component, Generation, GenerationStatus, Index, Recipe
+from chalicelib.domain.indexes import ChunkContext, Component, Generation, GenerationStatus, Index, Recipe
 from chalicelib.domain.jobs import Job, JobKind, JobStatus, Progress
 from chalicelib.domain.runs import Citation, Claim, Passage, Reasons, Run, RunKind, Verdict
 
@@ -71,10 +71,12 @@ def test_a_version_says_whether_it_is_the_published_one() -> None:
 
 def test_an_index_shows_the_parameters_of_its_recipe_beside_their_names() -> None:
     """As they are written in a request."""
-    recipe = Recipe(chunker=Component("fixed", {"max_tokens": 64}))
+    recipe = Recipe(chunker=Component("fixed", {"max_tokens": 64}), context=ChunkContext.NONE)
     index = Index("handbook", "All", Generation(3, recipe, GenerationStatus.LIVE, AT), AT, AT)
     shown = rendering.index_view(index).model_dump(mode="json")
     assert shown["recipe"]["chunker"] == {"name": "fixed", "max_tokens": 64}
+    assert shown["recipe"]["context"] == "none"
+    assert rendering.recipe_model(recipe).entity() == recipe
     assert (shown["generation"], shown["status"]) == (3, "live")
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chalicelib.adapters.sqlite_table import SqliteTable
 from chalicelib.domain.access import Tenant
-from chalicelib.domain.documents import BlockKind, Chunk
+from chalicelib.domain.documents import BlockKind, Chunk, Parent
 from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, TenantId, chunk_id
 from chalicelib.repositories.chunks import Chunks
 from tests.fakes.clock import HandClock
@@ -61,6 +62,15 @@ def test_chunks_whose_texts_are_long_are_written_in_parts(chunks: Chunks, charac
     made = made_by(FIRST, 100, character * 50_000)
     chunks.put(ACME, made)
     assert list(chunks.ids(ACME, DOCUMENT)) == [chunk.chunk_id for chunk in made]
+
+
+def test_the_texts_of_parents_count_too(chunks: Chunks) -> None:
+    """What is kept beside a chunk's own text may be the longer of the two."""
+    parent = Parent(0, 50_000, chunk_id(FIRST, 0), "😀" * 50_000)
+    made = [replace(chunk, parent=parent) for chunk in made_by(FIRST, 100)]
+    chunks.put(ACME, made)
+    assert chunks.page(ACME, DOCUMENT, FIRST, limit=1, cursor=None)[0] == made[:1]
+    assert len(list(chunks.ids(ACME, DOCUMENT))) == 100
 
 
 def test_attempts_are_kept_apart(chunks: Chunks) -> None:
