@@ -70,4 +70,6 @@ class Index:
     deleting: bool = False
     job_id: JobId | None = None
     """The job that removes it, once one does."""
+    swept_at: datetime | None = None
+    """When the last sweep for orphans began."""
     version: int = 0

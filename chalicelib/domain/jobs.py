@@ -19,6 +19,7 @@ class JobKind(StrEnum):
     DELETE = "delete"
     DELETE_INDEX = "delete_index"
     RETAG = "retag"
+    SWEEP = "sweep"
 
 
 class JobStatus(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 from chalicelib.domain.access import Principal, Tenant, may_use_index
 from chalicelib.domain.identifiers import JobId
@@ -61,6 +62,10 @@ class Indexes:
     def deleting(self, tenant: Tenant, index: Index, job_id: JobId) -> Operation:
         """Give the operation that hides the index, as it was read, to be written with the job that removes it."""
         return Put(_item(tenant, replace(index, deleting=True, job_id=job_id)), if_version=index.version)
+
+    def sweeping(self, tenant: Tenant, index: Index, at: datetime) -> Operation:
+        """Give the operation that notes a sweep of the index, unless it has changed since it was read."""
+        return Put(_item(tenant, replace(index, swept_at=at)), if_version=index.version)
 
     def remove(self, tenant: Tenant, index: Index) -> None:
         """Take the row away, as it was read, so that the name is free again. Raises `ConditionFailed`."""

@@ -28,6 +28,7 @@ from chalicelib.ports.vectors import VectorIndexName
 PLATFORM = "_platform"
 
 UNFINISHED_SHARDS = 8
+_TEXT = ".json"
 
 
 def document(tenant: Tenant, document_id: DocumentId) -> Key:
@@ -139,20 +140,28 @@ def raw_blob(tenant: Tenant, document_id: DocumentId, attempt: AttemptId) -> Blo
     return BlobKey(Bucket.RAW, f"{tenant.tenant_id}/{document_id}/{first_of(attempt)}")
 
 
-def raw_blob_owner(key: BlobKey) -> tuple[Tenant, DocumentId, AttemptId]:
-    """Give back what `raw_blob` made *key* from. Raises `ValueError` for a key that it did not make."""
-    tenant_id, document_id, attempt = key.path.split("/")
+def blob_owner(key: BlobKey) -> tuple[Tenant, DocumentId, AttemptId]:
+    """Give back what `raw_blob` or `text_blob` made *key* from. Raises `ValueError` for a key that neither made."""
+    tenant_id, document_id, name = key.path.split("/")
+    attempt = name.removesuffix(_TEXT) if key.bucket is Bucket.CHUNKS else name
+    if not (document_id.startswith("doc_") and attempt.startswith("att_")):
+        raise ValueError(f"{key.path!r} belongs to no document")
     return Tenant(TenantId(tenant_id)), DocumentId(document_id), AttemptId(attempt)
 
 
 def text_blob(tenant: Tenant, document_id: DocumentId, attempt: AttemptId) -> BlobKey:
     """Name the parsed text and blocks of one version."""
-    return BlobKey(Bucket.CHUNKS, f"{tenant.tenant_id}/{document_id}/{attempt}.json")
+    return BlobKey(Bucket.CHUNKS, f"{tenant.tenant_id}/{document_id}/{attempt}{_TEXT}")
 
 
 def blobs_of(tenant: Tenant, document_id: DocumentId) -> str:
     """Give the prefix, in any bucket, of everything kept of a document."""
     return f"{tenant.tenant_id}/{document_id}/"
+
+
+def blobs_of_tenant(tenant: Tenant) -> str:
+    """Give the prefix, in any bucket, of everything kept of a tenant."""
+    return f"{tenant.tenant_id}/"
 
 
 def vector_index(tenant: Tenant, name: str, generation: int) -> VectorIndexName:
@@ -163,6 +172,12 @@ def vector_index(tenant: Tenant, name: str, generation: int) -> VectorIndexName:
 def vector_indexes(tenant: Tenant, name: str) -> str:
     """Give the prefix of the physical indexes of every generation."""
     return f"{tenant.tenant_id}.{name}.g"
+
+
+def vector_index_owner(index: VectorIndexName) -> tuple[Tenant, str]:
+    """Give back the tenant and the index's name that `vector_index` made *index* from."""
+    tenant_id, name, _ = index.name.split(".")
+    return Tenant(TenantId(tenant_id)), name
 
 
 def _digest(text: str) -> str:

@@ -175,7 +175,7 @@ class IngestionService:
 
     def _uploaded(self, key: BlobKey) -> None:
         try:
-            tenant, document_id, attempt = keys.raw_blob_owner(key)
+            tenant, document_id, attempt = keys.blob_owner(key)
         except ValueError:
             raise NotFound(f"No upload was opened for {key.path!r}.") from None
         job = self._stores.jobs.get(tenant, ingest_job_of(attempt))

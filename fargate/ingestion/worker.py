@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -21,6 +21,7 @@ from fargate.ingestion.deletion import Deletion
 from fargate.ingestion.pipeline import EMBEDDED_AT_ONCE, Pipeline
 from fargate.ingestion.recovery import Recovery
 from fargate.ingestion.stores import Stores
+from fargate.ingestion.sweeping import Sweeper
 from fargate.ingestion.tools import Tools
 from fargate.ingestion.tracking import INTERNAL, Tracker, is_to_be_done
 
@@ -43,6 +44,7 @@ class WorkerOptions:
     grace_s: float = 20
     retry_s: float = 4
     recover_every_s: float = 300
+    sweeps_begun_every_s: float = 3_600
     embedded_at_once: int = EMBEDDED_AT_ONCE
     chance: random.Random = field(default_factory=random.Random)
 
@@ -57,6 +59,7 @@ class IngestionWorker:
         self._pipeline = Pipeline(stores, tools, clock, embedded_at_once=self._options.embedded_at_once)
         self._deletion = Deletion(stores, clock)
         self._recovery = Recovery(stores, self._pipeline, clock)
+        self._sweeper = Sweeper(stores, clock)
         self._in_flight: dict[asyncio.Task[None], Delivery] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -66,7 +69,12 @@ class IngestionWorker:
         Whatever fails is logged and tried again; this ends by *stop* or cancellation only.
         """
         stopped = asyncio.create_task(_until(stop))
-        aside = [asyncio.create_task(self._keep_leases()), asyncio.create_task(self._keep_recovering())]
+        options = self._options
+        aside = [
+            asyncio.create_task(self._keep_leases()),
+            asyncio.create_task(_keep_doing(self.recover, options.recover_every_s, "recovery_failed")),
+            asyncio.create_task(_keep_doing(self.begin_sweeps, options.sweeps_begun_every_s, "sweeps_not_begun")),
+        ]
         try:
             while not stop.is_set():
                 received = await self._take_in()
@@ -90,6 +98,10 @@ class IngestionWorker:
         """See `Recovery.recover`."""
         return await asyncio.to_thread(self._recovery.recover)
 
+    async def begin_sweeps(self) -> int:
+        """See `Sweeper.begin_due`."""
+        return await asyncio.to_thread(self._sweeper.begin_due)
+
     async def _do(self, delivery: Delivery) -> None:
         tenant, job_id = messages.read(delivery.body)
         job = await asyncio.to_thread(self._stores.jobs.get, tenant, job_id)
@@ -102,6 +114,8 @@ class IngestionWorker:
                 await asyncio.to_thread(self._deletion.delete_document, tenant, job)
             case JobKind.DELETE_INDEX:
                 await asyncio.to_thread(self._deletion.delete_index, tenant, job)
+            case JobKind.SWEEP:
+                await asyncio.to_thread(self._sweeper.sweep, tenant, job)
 
     def _give_back(self, delivery: Delivery) -> None:
         """Let the message come again later; after the last time say on the job that it failed."""
@@ -172,14 +186,6 @@ class IngestionWorker:
         except RagError:
             _log.exception("lease_not_extended", message_id=delivery.message_id)
 
-    async def _keep_recovering(self) -> None:
-        while True:
-            try:
-                await self.recover()
-            except Exception:  # noqa: BLE001 - the rim: what could not be looked through now is looked through next time
-                _log.exception("recovery_failed")
-            await asyncio.sleep(self._options.recover_every_s)
-
     async def _wind_down(self) -> None:
         if not self._in_flight:
             return
@@ -191,6 +197,15 @@ class IngestionWorker:
         for receipt in receipts:
             with suppress(RagError):  # then its lease runs out
                 await asyncio.to_thread(self._stores.queue.release, QueueName.INGESTION, receipt)
+
+
+async def _keep_doing(act: Callable[[], Awaitable[object]], every_s: float, failure: str) -> None:
+    while True:
+        try:
+            await act()
+        except Exception:  # noqa: BLE001 - the rim: what could not be looked through now is looked through next time
+            _log.exception(failure)
+        await asyncio.sleep(every_s)
 
 
 async def _until(stop: asyncio.Event) -> None:
