@@ -25,6 +25,7 @@ from chalicelib.contracts.documents import (
     ChunkPreview,
     ChunkPreviewRequest,
     DocumentAccepted,
+    DocumentChange,
     DocumentCreate,
     JobAccepted,
     UploadsAccepted,
@@ -33,7 +34,7 @@ from chalicelib.contracts.documents import (
 from chalicelib.contracts.identity import HEADER
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.domain.access import Principal
-from chalicelib.domain.identifiers import DocumentId
+from chalicelib.domain.identifiers import DocumentId, JobId
 from chalicelib.errors import DeadlineExceeded, Unauthenticated
 from chalicelib.observability.spans import TRACE_HEADER, span, trace_header
 from chalicelib.transport import Call, EventStream, Transport
@@ -69,6 +70,14 @@ class Upstream:
     async def post(self, principal: Principal, path: str, body: BaseModel, kind: type[ModelT]) -> ModelT:
         """Ask for something to be done, in the principal's name."""
         return await self._call("POST", path, _token(principal), body, kind)
+
+    async def patch(self, principal: Principal, path: str, body: BaseModel, kind: type[ModelT]) -> ModelT:
+        """Ask for something to be changed, in the principal's name."""
+        return await self._call("PATCH", path, _token(principal), body, kind)
+
+    async def act(self, principal: Principal, path: str, kind: type[ModelT]) -> ModelT:
+        """Ask for something to happen to what *path* names, in the principal's name."""
+        return await self._call("POST", path, _token(principal), None, kind)
 
     async def delete(self, principal: Principal, path: str, kind: type[ModelT]) -> ModelT:
         """Ask for something to be removed, in the principal's name."""
@@ -125,6 +134,11 @@ class HttpIngestor:
         """See `Ingestor.open_uploads`."""
         return await self._upstream.post(principal, "/ingestion/uploads", request, UploadsAccepted)
 
+    async def change(self, principal: Principal, document_id: DocumentId, change: DocumentChange) -> DocumentAccepted:
+        """See `Ingestor.change`."""
+        path = f"/ingestion/documents/{_quoted(document_id)}"
+        return await self._upstream.patch(principal, path, change, DocumentAccepted)
+
     async def delete(self, principal: Principal, document_id: DocumentId) -> JobAccepted:
         """See `Ingestor.delete`."""
         return await self._upstream.delete(principal, f"/ingestion/documents/{_quoted(document_id)}", JobAccepted)
@@ -132,6 +146,14 @@ class HttpIngestor:
     async def delete_index(self, principal: Principal, name: str) -> JobAccepted:
         """See `Ingestor.delete_index`."""
         return await self._upstream.delete(principal, f"/ingestion/indexes/{_quoted(name)}", JobAccepted)
+
+    async def cancel(self, principal: Principal, job_id: JobId) -> JobAccepted:
+        """See `Ingestor.cancel`."""
+        return await self._upstream.act(principal, f"/ingestion/jobs/{_quoted(job_id)}/cancel", JobAccepted)
+
+    async def retry(self, principal: Principal, job_id: JobId) -> JobAccepted:
+        """See `Ingestor.retry`."""
+        return await self._upstream.act(principal, f"/ingestion/jobs/{_quoted(job_id)}/retry", JobAccepted)
 
     async def preview(self, principal: Principal, request: ChunkPreviewRequest) -> ChunkPreview:
         """See `Ingestor.preview`."""

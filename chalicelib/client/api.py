@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -30,6 +31,7 @@ from chalicelib.contracts.documents import (
     ChunkView,
     DocumentAccepted,
     DocumentCreate,
+    DocumentPatch,
     DocumentVersionView,
     DocumentView,
     JobAccepted,
@@ -154,6 +156,15 @@ class Client:
         """Send a small document; it is searchable when `wait_for_documents` says so."""
         return self._create("/documents", request, DocumentAccepted, idempotency_key)
 
+    def change_document(
+        self, document_id: str, request: DocumentPatch, *, if_revision: int | None = None
+    ) -> DocumentAccepted:
+        """Replace metadata or access list; with *if_revision*, a document's `revision`, only if it is still that."""
+        call = self._call("PATCH", f"/documents/{_quoted(document_id)}", request)
+        if if_revision is not None:
+            call = replace(call, headers={**call.headers, "If-Match": f'"{if_revision}"'})
+        return self._send(call, DocumentAccepted)
+
     def delete_document(self, document_id: str) -> JobAccepted:
         """Remove a document; questions stop finding it at once."""
         return self._delete(f"/documents/{_quoted(document_id)}", JobAccepted)
@@ -223,6 +234,14 @@ class Client:
     def job(self, job_id: str) -> JobView:
         """Give one job."""
         return self._get(f"/jobs/{_quoted(job_id)}", JobView)
+
+    def cancel_job(self, job_id: str) -> JobView:
+        """Let a job end."""
+        return self._send(self._call("POST", f"/jobs/{_quoted(job_id)}/cancel"), JobAccepted).job
+
+    def retry_job(self, job_id: str) -> JobView:
+        """Let a job that failed or was cancelled start anew."""
+        return self._send(self._call("POST", f"/jobs/{_quoted(job_id)}/retry"), JobAccepted).job
 
     # Asking
 

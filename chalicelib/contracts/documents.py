@@ -48,6 +48,25 @@ class DocumentCreate(DocumentFields):
         return self
 
 
+class DocumentPatch(RequestModel):
+    """What holds for a document from now on: each field that is given replaces what stood there, as a whole."""
+
+    metadata: Metadata = Field(default_factory=dict)
+    acl: Acl = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _something(self) -> DocumentPatch:
+        if self.model_fields_set.isdisjoint({"metadata", "acl"}):
+            raise ValueError("give metadata, acl or both")
+        return self
+
+
+class DocumentChange(DocumentPatch):
+    """A change for the ingestion service; with *if_revision* only of the document as it was then."""
+
+    if_revision: int | None = None
+
+
 class DocumentError(ResponseModel):
     """Why a document could not be used."""
 
@@ -75,6 +94,7 @@ class DocumentView(ResponseModel):
     attached_to: Identifier | None = Field(description="The document it was found in: a letter, say, or a PDF")
     created_at: Timestamp
     updated_at: Timestamp
+    revision: int = Field(0, description="Grows with every change of this record; its `ETag` is the same in quotes")
 
 
 class DocumentVersionView(ResponseModel):

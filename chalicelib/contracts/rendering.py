@@ -26,7 +26,7 @@ from chalicelib.domain.access import PERMISSIONS, Principal
 from chalicelib.domain.credentials import ApiKey
 from chalicelib.domain.documents import Chunk, Document, DocumentVersion
 from chalicelib.domain.indexes import Index, Recipe
-from chalicelib.domain.jobs import Job
+from chalicelib.domain.jobs import ENDED, Job
 from chalicelib.domain.runs import Passage, Run
 
 
@@ -75,6 +75,7 @@ def document_view(document: Document) -> DocumentView:
         attached_to=document.holder.document_id if document.holder else None,
         created_at=document.created_at,
         updated_at=document.updated_at,
+        revision=document.version,
     )
 
 
@@ -97,8 +98,11 @@ def chunk_view(chunk: Chunk) -> ChunkView:
 
 
 def job_view(job: Job) -> JobView:
-    """Show a job."""
-    return JobView.model_validate(job)
+    """Show a job; one that its owner wants to end says so until it has."""
+    view = JobView.model_validate(job)
+    if not job.cancelling or job.status in ENDED:
+        return view
+    return view.model_copy(update={"progress": view.progress.model_copy(update={"stage": "cancelling"})})
 
 
 def passage_view(passage: Passage, *, explain: bool) -> PassageView:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.documents import Rejection
-from chalicelib.domain.identifiers import DocumentId, JobId
+from chalicelib.domain.identifiers import DocumentId, Entropy, JobId, new_id
 
 
 class JobKind(StrEnum):
@@ -69,3 +69,19 @@ class Job:
     cancelling: bool = False
     """Whether its owner wants it to end; a worker that has it in hand ends it at its next step."""
     version: int = 0
+
+
+def new_job(
+    kind: JobKind, *, index: str, document_id: DocumentId | None, created_by: str, at: datetime, entropy: Entropy
+) -> Job:
+    """Give a job that waits to be done."""
+    return Job(
+        job_id=JobId(new_id("job", at, entropy)),
+        kind=kind,
+        status=JobStatus.QUEUED,
+        created_at=at,
+        updated_at=at,
+        index=index,
+        document_id=document_id,
+        created_by=created_by,
+    )

@@ -26,7 +26,7 @@ def preflight(methods: Sequence[str]) -> Callable[..., Response]:
         headers: HeadersType = {
             "Allow": allow,
             "Access-Control-Allow-Methods": allow,
-            "Access-Control-Allow-Headers": f"Authorization, Content-Type, {KEY_HEADER}, {TRACE_HEADER}",
+            "Access-Control-Allow-Headers": f"Authorization, Content-Type, If-Match, {KEY_HEADER}, {TRACE_HEADER}",
             "Access-Control-Max-Age": str(_MAX_AGE_S),
         }
         return Response("", headers, 204)
@@ -49,5 +49,5 @@ def headers_for(request: Mapping[str, str], allowed_origins: Sequence[str]) -> d
 
 
 def _readable_by(origin: str) -> dict[str, str]:
-    exposed = f"{TRACE_ID_HEADER}, {REPLAYED_HEADER}, Retry-After"
+    exposed = f"{TRACE_ID_HEADER}, {REPLAYED_HEADER}, ETag, Retry-After"
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": exposed}

@@ -9,7 +9,9 @@ from chalicelib.contracts.documents import (
     ChunkView,
     ContentView,
     DocumentAccepted,
+    DocumentChange,
     DocumentCreate,
+    DocumentPatch,
     DocumentVersionView,
     DocumentView,
     JobAccepted,
@@ -73,10 +75,33 @@ def list_documents(call: Call[DocumentsQuery]) -> ListOf[DocumentView]:
     query=NoQuery,
     returns=DocumentView,
     summary="Read a document's record",
+    revision=lambda document: document.revision,
 )
 def get_document(call: Call[NoQuery]) -> DocumentView:
     """Its state, not its text. A deleted document stays, with the status `deleted`."""
     return document_view(managed(call.edge, call.principal, call.path["document_id"]))
+
+
+@documents.patch(
+    "/documents/{document_id}",
+    permission=Permission.DOCUMENTS_WRITE,
+    body=DocumentPatch,
+    returns=DocumentAccepted,
+    status=202,
+    summary="Change a document's metadata or access list",
+    revision=lambda accepted: accepted.document.revision,
+)
+def change_document(call: Call[DocumentPatch]) -> DocumentAccepted:
+    """
+    What is given replaces what stood there as a whole, and what is left out stays; neither may be null.
+
+    Who may read it changes at once; the job brings what is searched in line, and embeds nothing again. An attachment
+    follows the document it was found in.
+    """
+    document = managed(call.edge, call.principal, call.path["document_id"])
+    given = call.input.model_dump(exclude_unset=True)
+    change = DocumentChange(**given, if_revision=call.if_match)
+    return call.edge.wait(call.edge.ingestor.change(call.principal, document.document_id, change))
 
 
 @documents.delete(

@@ -28,6 +28,7 @@ from chalicelib.contracts.documents import (
     ContentView,
     DocumentAccepted,
     DocumentCreate,
+    DocumentPatch,
     DocumentVersionView,
     DocumentView,
     JobAccepted,
@@ -211,6 +212,7 @@ _ALL: list[BaseModel] = [
         index="handbook", name="leave.md", text=f"# Leave\n\n{_TEXT}", external_id="wiki/leave", metadata={"team": "hr"}
     ),
     DocumentAccepted(document=_PENDING, job=_QUEUED),
+    DocumentPatch(metadata={"team": "hr", "year": 2026}, acl=["hr"]),
     _DOCUMENT,
     ListOf[DocumentView](items=[_DOCUMENT]),
     JobAccepted(job=_QUEUED.model_copy(update={"kind": JobKind.DELETE})),

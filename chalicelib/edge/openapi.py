@@ -131,6 +131,8 @@ def _operation(operation: Operation, schemas: Schemas, definitions: Mapping[str,
         described["x-permission"] = operation.permission.value
     if operation.repeat is not None:
         described["parameters"].append(_KEY_PARAMETER)
+    if operation.takes_if_match:
+        described["parameters"].append(_IF_MATCH_PARAMETER)
     if operation.takes_body:
         described["requestBody"] = _body(operation, schemas)
     return described
@@ -174,6 +176,8 @@ def _success(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     headers = {TRACE_ID_HEADER: {"$ref": "#/components/headers/TraceId"}}
     if operation.repeat is not None:
         headers[REPLAYED_HEADER] = {"$ref": "#/components/headers/Replayed"}
+    if operation.revision is not None:
+        headers["ETag"] = {"$ref": "#/components/headers/ETag"}
     return {
         "description": HTTPStatus(operation.status).phrase,
         "headers": headers,
@@ -240,10 +244,21 @@ _ALL_ERRORS: tuple[type[RagError], ...] = (
 )
 _HEADERS = {
     "TraceId": {"description": "Names this request in logs and traces", "schema": {"type": "string"}},
+    "ETag": {
+        "description": "The revision of what is answered, to be sent back as `If-Match`",
+        "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
+    },
     "Replayed": {
         "description": "Present when this request was done before, and is only answered again",
         "schema": {"type": "string", "const": "true"},
     },
+}
+_IF_MATCH_PARAMETER = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` that was read: the change is made to that revision only, and answers 409 to a later one",
+    "schema": {"type": "string"},
 }
 _KEY_PARAMETER = {
     "name": KEY_HEADER,

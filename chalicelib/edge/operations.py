@@ -29,12 +29,16 @@ class Method(StrEnum):
 
     GET = "GET"
     POST = "POST"
+    PATCH = "PATCH"
     DELETE = "DELETE"
+
+
+_WITH_BODY = frozenset({Method.POST, Method.PATCH})
 
 
 @dataclass(frozen=True, slots=True)
 class Visit(Generic[InputT]):
-    """A request by anybody: *input* is its validated body (of a POST) or query; *path* holds well-formed ids."""
+    """A request by anybody: *input* is its validated body (if it takes one) or query; *path* holds well-formed ids."""
 
     edge: Edge
     input: InputT
@@ -43,9 +47,13 @@ class Visit(Generic[InputT]):
 
 @dataclass(frozen=True, slots=True)
 class Call(Visit[InputT]):
-    """A request by somebody who was authenticated and has the operation's permission."""
+    """
+    A request by somebody who was authenticated and has the operation's permission; *if_match* is the revision that the
+    request is for, None for any.
+    """
 
     principal: Principal
+    if_match: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +92,18 @@ class Operation:
     repeat: Repeat[Any, Any] | None = None
     raises: Sequence[type[RagError]] = ()
     events: Sequence[type[BaseModel]] = ()
+    revision: Callable[[Any], int] | None = None
+    """Gives the revision of what is answered, which becomes its `ETag`."""
 
     @property
     def takes_body(self) -> bool:
         """Say whether *input* is the body; otherwise it is the query."""
-        return self.method is Method.POST
+        return self.method in _WITH_BODY and self.input is not NoQuery
+
+    @property
+    def takes_if_match(self) -> bool:
+        """Say whether it changes something that has revisions."""
+        return self.method is Method.PATCH and self.revision is not None
 
     @property
     def path_parameters(self) -> list[str]:
@@ -112,9 +127,10 @@ class Resource:
         query: type[InputT],
         returns: type[ResultT],
         summary: str,
+        revision: Callable[[ResultT], int] | None = None,
     ) -> Callable[[Callable[[Call[InputT]], ResultT]], Callable[[Call[InputT]], ResultT]]:
         """Declare an operation that only reads."""
-        return self._declare(Method.GET, path, _checked(permission), query, returns, summary)
+        return self._declare(Method.GET, path, _checked(permission), query, returns, summary, revision=revision)
 
     def delete(
         self, path: str, *, permission: Permission, returns: type[ResultT], summary: str, status: int = 200
@@ -142,6 +158,27 @@ class Resource:
         """
         more: dict[str, Any] = {"status": status, "repeat": repeat, "raises": raises, "events": events}
         return self._declare(Method.POST, path, _checked(permission), body, returns, summary, **more)
+
+    def patch(
+        self,
+        path: str,
+        *,
+        permission: Permission,
+        body: type[InputT],
+        returns: type[ResultT],
+        summary: str,
+        revision: Callable[[ResultT], int],
+        status: int = 200,
+    ) -> Callable[[Callable[[Call[InputT]], ResultT]], Callable[[Call[InputT]], ResultT]]:
+        """Declare an operation that changes what is there, if it still has the revision the caller names."""
+        more: dict[str, Any] = {"status": status, "revision": revision}
+        return self._declare(Method.PATCH, path, _checked(permission), body, returns, summary, **more)
+
+    def act(
+        self, path: str, *, permission: Permission, returns: type[ResultT], summary: str, status: int = 202
+    ) -> Callable[[Callable[[Call[NoQuery]], ResultT]], Callable[[Call[NoQuery]], ResultT]]:
+        """Declare an operation that lets something happen to what the path names, and takes no body."""
+        return self._declare(Method.POST, path, _checked(permission), NoQuery, returns, summary, status=status)
 
     def open_to_everybody(
         self, path: str, *, returns: type[ResultT], summary: str

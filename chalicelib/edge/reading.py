@@ -17,13 +17,16 @@ from pydantic_core import ErrorDetails, from_json
 from chalicelib.contracts.queries import NoQuery
 from chalicelib.domain.identifiers import INDEX_NAME_PATTERN, is_id
 from chalicelib.edge import problems
-from chalicelib.edge.operations import Operation
+from chalicelib.edge.operations import Method, Operation
 from chalicelib.errors import InvalidRequest, NotFound, PayloadTooLarge, UnsupportedMedia
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
 _MAX_ERRORS = 20
 _MAX_PLACE_CHARACTERS = 64
 _MAX_MESSAGE_CHARACTERS = 300
+_ENTITY_TAG = re.compile(r'(?:W/)?"[!#-~]{0,64}"')
+_REVISION = re.compile(r'"[0-9]{1,18}"')
+_NO_REVISION = -1
 _JSON = re.compile(r"application/json\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?", re.IGNORECASE)
 
 
@@ -73,6 +76,27 @@ def body_of(request: Request) -> dict[str, Any]:
     if _holds_infinity(body):
         raise InvalidRequest("The body holds a number beyond what a double can hold.")
     return body
+
+
+def refuse_body(operation: Operation, request: Request) -> None:
+    """Raise `InvalidRequest` if something was sent with a POST that takes nothing; an empty object is nothing."""
+    if operation.method is Method.POST and _raw(request).strip() not in {b"", b"{}"}:
+        raise InvalidRequest("This operation takes no body.")
+
+
+def revision_of(request: Request) -> int | None:
+    """
+    Give the revision that ``If-Match`` names, or None for any.
+
+    Raises `InvalidRequest` unless it is one entity tag or a star (RFC 9110, section 13.1.1); one that this platform
+    never gave is a revision that nothing has.
+    """
+    given = request.headers.get("if-match", "*").strip()
+    if given == "*":
+        return None
+    if not _ENTITY_TAG.fullmatch(given):
+        raise InvalidRequest('If-Match must be one ETag in its quotes, such as "3", or a star.')
+    return int(given[1:-1]) if _REVISION.fullmatch(given) else _NO_REVISION
 
 
 def validated(model: type[BaseModel], given: Mapping[str, Any]) -> BaseModel:

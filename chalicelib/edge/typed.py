@@ -71,11 +71,13 @@ def _called(
         place = reading.path_of(operation, path)
         given = reading.query_of(request)
         if not operation.takes_body:
+            reading.refuse_body(operation, request)
             call = Call(edge, reading.validated(operation.input, given), place, principal)
             return _response(operation, Reply(operation.view(call)))
         reading.refuse_query(given)
         body = reading.body_of(request)
-        call = Call(edge, reading.validated(operation.input, body), place, principal)
+        if_match = reading.revision_of(request) if operation.takes_if_match else None
+        call = Call(edge, reading.validated(operation.input, body), place, principal, if_match)
         named = reading.digest(operation.name, place, body)
         return _response(operation, once(operation, call, request.headers.get(KEY_HEADER), named))
 
@@ -99,5 +101,7 @@ def _response(operation: Operation, reply: Reply) -> Response:
     if reply.replayed:
         headers[REPLAYED_HEADER] = "true"
     content = reply.content
+    if operation.revision is not None:
+        headers["ETag"] = f'"{operation.revision(content)}"'
     body = content.model_dump_json() if isinstance(content, BaseModel) else dict(content)
     return Response(body, headers, operation.status)

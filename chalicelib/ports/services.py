@@ -19,6 +19,7 @@ from chalicelib.contracts.documents import (
     ChunkPreview,
     ChunkPreviewRequest,
     DocumentAccepted,
+    DocumentChange,
     DocumentCreate,
     JobAccepted,
     UploadsAccepted,
@@ -26,7 +27,7 @@ from chalicelib.contracts.documents import (
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.domain.access import Principal
-from chalicelib.domain.identifiers import DocumentId
+from chalicelib.domain.identifiers import DocumentId, JobId
 
 
 class Ingestor(Protocol):
@@ -48,12 +49,36 @@ class Ingestor(Protocol):
         """Give a presigned URL for each file; a file's ingestion starts when its bytes arrive."""
         ...
 
+    async def change(self, principal: Principal, document_id: DocumentId, change: DocumentChange) -> DocumentAccepted:
+        """
+        Give the document other metadata or another access list at once, and queue the same for what is searched.
+
+        Raises `Conflict` for another revision than the one asked for, for a deleted document and for an attachment.
+        """
+        ...
+
     async def delete(self, principal: Principal, document_id: DocumentId) -> JobAccepted:
         """Hide the document from every question at once, and queue the removal of all that was made of it."""
         ...
 
     async def delete_index(self, principal: Principal, name: str) -> JobAccepted:
         """Hide the index at once, and queue the removal of all its documents."""
+        ...
+
+    async def cancel(self, principal: Principal, job_id: JobId) -> JobAccepted:
+        """
+        Let an ingestion end: at once where it has not begun, otherwise at its next step.
+
+        Raises `Conflict` for a job that has ended, is about to, or is of a kind that must be done.
+        """
+        ...
+
+    async def retry(self, principal: Principal, job_id: JobId) -> JobAccepted:
+        """
+        Let an ingestion that failed or was cancelled start anew, as the same version of its document.
+
+        Raises `Conflict`, with the reason, where that cannot be.
+        """
         ...
 
     async def preview(self, principal: Principal, request: ChunkPreviewRequest) -> ChunkPreview:

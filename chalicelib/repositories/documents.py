@@ -108,6 +108,15 @@ class Documents:
             operations.append(Put(Item(claim, {"document_id": document.document_id}), if_absent=True))
         return operations
 
+    def replacing(self, tenant: Tenant, document: Document) -> Operation:
+        """Give the operation that replaces a document as it was read by *document*, which has the same row version."""
+        return Put(_item(tenant, document), if_version=document.version)
+
+    def renaming_attempt(self, tenant: Tenant, version: DocumentVersion) -> Operation:
+        """Give the operation that stores a version under another attempt, to be written together with its document."""
+        key = keys.document_version(tenant, version.document_id, version.number)
+        return Put(Item(key, _versions.dump(version)))
+
     def deleting(self, tenant: Tenant, document: Document) -> list[Operation]:
         """
         Give the operations that turn the document, as it was read, into *document*, its tombstone.

@@ -30,12 +30,16 @@ class Jobs:
         """Give the job. Raises `NotFound`."""
         item = self._table.get(keys.job(tenant, job_id))
         if item is None:
-            raise NotFound(f"There is no job {job_id}.")
+            raise missing(job_id)
         return _jobs.load(item)
 
     def adding(self, tenant: Tenant, job: Job) -> Operation:
         """Give the operation that stores a new job, to be written together with what it works on."""
         return Put(_item(tenant, job), if_absent=True)
+
+    def replacing(self, tenant: Tenant, job: Job) -> Operation:
+        """Give the operation that replaces a job as it was read by *job*, which has the same row version."""
+        return Put(_item(tenant, job), if_version=job.version)
 
     def update(self, tenant: Tenant, job_id: JobId, change: Callable[[Job], Job], *, known: Job | None = None) -> Job:
         """
@@ -86,6 +90,11 @@ class Jobs:
                 if page.cursor is None:
                     break
                 cursor = page.cursor
+
+
+def missing(job_id: JobId) -> NotFound:
+    """Give what is raised for a job that does not exist or cannot be reached, the same for both."""
+    return NotFound(f"There is no job {job_id}.")
 
 
 def _item(tenant: Tenant, job: Job) -> Item:

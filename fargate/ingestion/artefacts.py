@@ -64,7 +64,7 @@ class Artefacts:
         published = document.published
         after = published.version if published else 0
         versions = self._stores.documents.versions(tenant, document.document_id)
-        newer = {version.attempt for version in versions if version.number > after}
+        newer = {first_of(version.attempt) for version in versions if version.number > after}
         given_up = {*document.abandoned, loser}
 
         def keep(attempt: AttemptId) -> bool:

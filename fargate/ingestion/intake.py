@@ -93,6 +93,7 @@ class Intake:
             acl=tuple(fields.acl),
             published=before.published if before else None,
             job_id=job_id,
+            abandoned=before.abandoned if before else {},
             version=before.version if before else 0,
         )
         version = DocumentVersion(

@@ -15,6 +15,7 @@ from chalicelib.contracts.documents import (
     ChunkPreview,
     ChunkPreviewRequest,
     DocumentAccepted,
+    DocumentChange,
     DocumentCreate,
     JobAccepted,
     UploadFile,
@@ -25,9 +26,9 @@ from chalicelib.contracts.documents import (
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.rendering import document_view, index_view, job_view
 from chalicelib.domain.access import Principal, Tenant, may_use_index
-from chalicelib.domain.identifiers import DocumentId, Entropy, JobId, ingest_job_of, new_id
+from chalicelib.domain.identifiers import DocumentId, Entropy, JobId, ingest_job_of
 from chalicelib.domain.indexes import Generation, GenerationStatus, Index, Recipe
-from chalicelib.domain.jobs import ENDED, Job, JobKind, JobStatus
+from chalicelib.domain.jobs import ENDED, Job, JobKind, new_job
 from chalicelib.domain.metadata import check_user_metadata
 from chalicelib.errors import ConditionFailed, Conflict, InvalidRequest, NotFound, PayloadTooLarge
 from chalicelib.ports.blobs import BlobKey, UploadTerms
@@ -36,8 +37,11 @@ from chalicelib.ports.vectors import VectorIndexSpec
 from chalicelib.repositories import keys
 from chalicelib.repositories.documents import UPDATE_TRIES
 from chalicelib.repositories.indexes import missing as missing_index
+from chalicelib.repositories.jobs import missing as missing_job
 from fargate.ingestion import messages
 from fargate.ingestion.burial import bury
+from fargate.ingestion.changes import Changes
+from fargate.ingestion.control import Control
 from fargate.ingestion.intake import Content, Intake, Submission
 from fargate.ingestion.previews import Previews
 from fargate.ingestion.reach import document_in_reach
@@ -72,6 +76,8 @@ class IngestionService:
         self._entropy = entropy
         self._limits = limits
         self._intake = Intake(stores, clock, entropy)
+        self._changes = Changes(stores, clock, entropy)
+        self._control = Control(stores, clock, entropy)
         self._previews = Previews(stores, tools)
 
     async def create_index(self, principal: Principal, request: IndexCreate) -> IndexView:
@@ -101,6 +107,11 @@ class IngestionService:
         """
         await asyncio.to_thread(self._uploaded, key)
 
+    async def change(self, principal: Principal, document_id: DocumentId, change: DocumentChange) -> DocumentAccepted:
+        """See `Ingestor.change`."""
+        document, job = await asyncio.to_thread(self._changes.change, principal, document_id, change)
+        return DocumentAccepted(document=document_view(document), job=job_view(job))
+
     async def delete(self, principal: Principal, document_id: DocumentId) -> JobAccepted:
         """See `Ingestor.delete`. Deleting again answers with the same job."""
         return JobAccepted(job=job_view(await asyncio.to_thread(self._delete, principal, document_id)))
@@ -108,6 +119,16 @@ class IngestionService:
     async def delete_index(self, principal: Principal, name: str) -> JobAccepted:
         """See `Ingestor.delete_index`."""
         return JobAccepted(job=job_view(await asyncio.to_thread(self._delete_index, principal, name)))
+
+    async def cancel(self, principal: Principal, job_id: JobId) -> JobAccepted:
+        """See `Ingestor.cancel`."""
+        job = await asyncio.to_thread(self._job_in_reach, principal, job_id)
+        return JobAccepted(job=job_view(await asyncio.to_thread(self._control.cancel, principal.tenant, job.job_id)))
+
+    async def retry(self, principal: Principal, job_id: JobId) -> JobAccepted:
+        """See `Ingestor.retry`."""
+        job = await asyncio.to_thread(self._job_in_reach, principal, job_id)
+        return JobAccepted(job=job_view(await asyncio.to_thread(self._control.retry, principal.tenant, job.job_id)))
 
     async def preview(self, principal: Principal, request: ChunkPreviewRequest) -> ChunkPreview:
         """See `Ingestor.preview`."""
@@ -210,17 +231,20 @@ class IngestionService:
                 return self._queued(tenant, job.job_id)
         raise Conflict(f"Index {name!r} changed {UPDATE_TRIES} times while it was being deleted; try again.")
 
+    def _job_in_reach(self, principal: Principal, job_id: JobId) -> Job:
+        job = self._stores.jobs.get(principal.tenant, job_id)
+        if job.index is not None and not may_use_index(principal, job.index):
+            raise missing_job(job_id)
+        return job
+
     def _new_job(self, principal: Principal, kind: JobKind, index: str, document_id: DocumentId | None) -> Job:
-        now = self._clock.now()
-        return Job(
-            job_id=JobId(new_id("job", now, self._entropy)),
-            kind=kind,
-            status=JobStatus.QUEUED,
-            created_at=now,
-            updated_at=now,
+        return new_job(
+            kind,
             index=index,
             document_id=document_id,
             created_by=principal.subject,
+            at=self._clock.now(),
+            entropy=self._entropy,
         )
 
     def _queued(self, tenant: Tenant, job_id: JobId) -> Job:

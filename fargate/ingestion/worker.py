@@ -17,6 +17,7 @@ from chalicelib.observability.spans import start_trace
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.queue import MAX_DELAY_S, MAX_DELIVERIES, MAX_RECEIVE, Delivery, QueueName
 from fargate.ingestion import messages
+from fargate.ingestion.changes import retag
 from fargate.ingestion.deletion import Deletion
 from fargate.ingestion.pipeline import EMBEDDED_AT_ONCE, Pipeline
 from fargate.ingestion.recovery import Recovery
@@ -116,6 +117,8 @@ class IngestionWorker:
                 await asyncio.to_thread(self._deletion.delete_index, tenant, job)
             case JobKind.SWEEP:
                 await asyncio.to_thread(self._sweeper.sweep, tenant, job)
+            case JobKind.RETAG:
+                await asyncio.to_thread(retag, self._stores, self._clock, tenant, job)
 
     def _give_back(self, delivery: Delivery) -> None:
         """Let the message come again later; after the last time say on the job that it failed."""

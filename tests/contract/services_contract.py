@@ -27,6 +27,7 @@ from chalicelib.contracts.asking import (
 from chalicelib.contracts.documents import (
     ChunkPreviewRequest,
     DocumentAccepted,
+    DocumentChange,
     DocumentCreate,
     JobAccepted,
     UploadFile,
@@ -34,7 +35,7 @@ from chalicelib.contracts.documents import (
 )
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate, RecipeModel
 from chalicelib.domain.access import Principal, Role
-from chalicelib.domain.identifiers import DocumentId
+from chalicelib.domain.identifiers import DocumentId, JobId
 from chalicelib.domain.releases import Strategy
 from chalicelib.errors import (
     BadUpstream,
@@ -111,21 +112,34 @@ class IngestorContract:
         )
         files = UploadsCreate(index="handbook", files=[UploadFile(name="a.pdf", size_bytes=5, acl=["hr"])])
         preview = ChunkPreviewRequest(chunker=chunker, text="x")
+        change = DocumentChange(acl=["hr"], if_revision=3)
 
         async def scenario() -> list[object]:
             return [
                 await reached.create_index(ada, index),
                 await reached.submit(ada, document),
                 await reached.open_uploads(ada, files),
+                await reached.change(ada, DocumentId("doc_1"), change),
+                await reached.cancel(ada, JobId("job_1")),
+                await reached.retry(ada, JobId("job_1")),
                 await reached.delete(ada, DocumentId("doc_1")),
                 await reached.delete_index(ada, "handbook"),
                 await reached.preview(ada, preview),
             ]
 
         results = asyncio.run(scenario())
-        accepted = DocumentAccepted(document=DOCUMENT, job=JOB)
-        assert results == [INDEX, accepted, UPLOADS, JobAccepted(job=JOB), JobAccepted(job=JOB), PREVIEW]
-        assert scripted.asked == [(ada, each) for each in (index, document, files, "doc_1", "handbook", preview)]
+        accepted, job = DocumentAccepted(document=DOCUMENT, job=JOB), JobAccepted(job=JOB)
+        assert results == [INDEX, accepted, UPLOADS, accepted, job, job, job, job, PREVIEW]
+        asked = [index, document, files, ("doc_1", change), ("cancel", "job_1"), ("retry", "job_1")]
+        assert scripted.asked == [(ada, each) for each in (*asked, "doc_1", "handbook", preview)]
+
+    def test_a_change_leaves_out_what_was_left_out(self, scripted: ScriptedIngestor, reached: Ingestor) -> None:
+        """Empty metadata are something else than none given."""
+        changes = [DocumentChange(metadata={}), DocumentChange(acl=["hr"])]
+        for change in changes:
+            asyncio.run(reached.change(principal(), DocumentId("doc_1"), change))
+        arrived = [cast("tuple[DocumentId, DocumentChange]", request) for _, request in scripted.asked]
+        assert [change.model_fields_set for _, change in arrived] == [{"metadata"}, {"acl"}]
 
     @each_error
     def test_errors_arrive_as_they_were_raised(

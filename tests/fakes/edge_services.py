@@ -24,6 +24,7 @@ from chalicelib.contracts.documents import (
     ChunkPreviewRequest,
     ChunkView,
     DocumentAccepted,
+    DocumentChange,
     DocumentCreate,
     JobAccepted,
     UploadsAccepted,
@@ -38,7 +39,7 @@ from chalicelib.domain.identifiers import AttemptId, DocumentId, JobId, ReleaseI
 from chalicelib.domain.indexes import Generation, GenerationStatus, Index, Recipe
 from chalicelib.domain.jobs import Job, JobKind, JobStatus
 from chalicelib.domain.runs import Citation, Claim, Passage, Run, RunKind, Verdict
-from chalicelib.errors import InvalidRequest
+from chalicelib.errors import Conflict, InvalidRequest
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.table import Table
 from chalicelib.repositories.chunks import Chunks
@@ -150,6 +151,28 @@ class InstantIngestor:
         self._store.table.write(self._store.indexes.deleting(principal.tenant, index, job.job_id))
         return JobAccepted(job=job_view(job))
 
+    async def change(self, principal: Principal, document_id: DocumentId, change: DocumentChange) -> DocumentAccepted:
+        """See `Ingestor.change`."""
+        await self._store.trouble.strike()
+        document = self._store.documents.get(principal.tenant, document_id)
+        self._store.indexes.permitted(principal, document.index)
+        if change.if_revision not in (None, document.version):
+            raise Conflict("It has changed since.")
+        fields = change.model_dump(exclude_unset=True, exclude={"if_revision"})
+        changed = self._store.documents.update(
+            principal.tenant, document_id, lambda found: replace(found, **fields, updated_at=self._store.clock.now())
+        )
+        job = self._job(principal, JobKind.RETAG, document.index, document_id)
+        return DocumentAccepted(document=document_view(changed), job=job_view(job))
+
+    async def cancel(self, principal: Principal, job_id: JobId) -> JobAccepted:
+        """See `Ingestor.cancel`."""
+        return await self._move(principal, job_id, JobStatus.QUEUED, JobStatus.CANCELLED)
+
+    async def retry(self, principal: Principal, job_id: JobId) -> JobAccepted:
+        """See `Ingestor.retry`."""
+        return await self._move(principal, job_id, JobStatus.CANCELLED, JobStatus.QUEUED)
+
     async def preview(self, principal: Principal, request: ChunkPreviewRequest) -> ChunkPreview:
         """See `Ingestor.preview`."""
         await self._store.trouble.strike()
@@ -159,6 +182,15 @@ class InstantIngestor:
     async def components(self) -> Components:
         """See `Ingestor.components`."""
         return _components(ComponentKind.PARSER, ComponentKind.CHUNKER)
+
+    async def _move(self, principal: Principal, job_id: JobId, before: JobStatus, after: JobStatus) -> JobAccepted:
+        await self._store.trouble.strike()
+        job = self._store.jobs.get(principal.tenant, job_id)
+        self._store.indexes.permitted(principal, job.index or "")
+        if job.status is not before:
+            raise Conflict(f"It is {job.status}.")
+        moved = self._store.jobs.update(principal.tenant, job_id, lambda found: replace(found, status=after))
+        return JobAccepted(job=job_view(moved))
 
     def _published(self, request: DocumentCreate) -> tuple[Document, DocumentVersion, Chunk]:
         now, text = self._store.clock.now(), request.text or ""

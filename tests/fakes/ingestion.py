@@ -8,6 +8,7 @@ import io
 import math
 import random
 import struct
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from enum import Enum
@@ -273,3 +274,10 @@ class Site:
 def predictable(**options: Any) -> WorkerOptions:
     """Give options under which the same happens every time, in batches of two chunks."""
     return WorkerOptions(**{"embedded_at_once": 2, "chance": random.Random(7), **options})
+
+
+def in_a_thread(function: Callable[[], object]) -> None:
+    """Do it as another process would: whatever loop runs here, and to its end."""
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()

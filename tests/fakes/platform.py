@@ -29,10 +29,13 @@ from chalicelib.contracts.asking import (
 )
 from chalicelib.contracts.documents import (
     ChunkPreviewRequest,
+    DocumentAccepted,
     DocumentCreate,
     DocumentError,
+    DocumentPatch,
     DocumentVersionView,
     DocumentView,
+    JobAccepted,
     JobView,
     ProgressView,
     UploadFile,
@@ -86,7 +89,7 @@ class FakePlatform:
         """Give the ASGI app."""
         return Starlette(
             routes=[
-                Route("/v1/{rest:path}", self._serve, methods=["GET", "POST", "DELETE"]),
+                Route("/v1/{rest:path}", self._serve, methods=["GET", "POST", "PATCH", "DELETE"]),
                 Route("/local-blobs/{document_id}", self._receive, methods=["PUT", "POST"]),
             ]
         )
@@ -178,10 +181,13 @@ class FakePlatform:
                 return self._page(request, [self._job(JobKind.INGEST)])
             case "GET", ["jobs", _]:
                 return _model(self._job(JobKind.INGEST))
+            case "POST", ["jobs", _, "cancel" | "retry" as act]:
+                status = JobStatus.CANCELLED if act == "cancel" else JobStatus.QUEUED
+                return _model(JobAccepted(job=self._job(JobKind.INGEST).model_copy(update={"status": status})), 202)
             case _:
-                return self._stored(request, path)
+                return self._stored(request, path, body)
 
-    def _stored(self, request: Request, path: list[str]) -> Response:
+    def _stored(self, request: Request, path: list[str], body: bytes) -> Response:
         match request.method, path:
             case "GET", ["documents"]:
                 asked_for = request.query_params.get("index")
@@ -189,6 +195,14 @@ class FakePlatform:
                 return self._page(request, chosen)
             case "GET", ["documents", document_id]:
                 return _model(_found(self.documents, document_id))
+            case "PATCH", ["documents", document_id]:
+                document = _found(self.documents, document_id)
+                if request.headers.get("If-Match", "*") not in ("*", f'"{document.revision}"'):
+                    raise Conflict("It has changed since.")
+                said = DocumentPatch.model_validate_json(body).model_dump(exclude_unset=True)
+                changed = document.model_copy(update=said | {"revision": document.revision + 1})
+                self.documents[document_id] = changed
+                return _model(DocumentAccepted(document=changed, job=self._job(JobKind.RETAG)), 202)
             case "DELETE", ["documents", document_id]:
                 _found(self.documents, document_id)
                 return JSONResponse({"job": self._job(JobKind.DELETE).model_dump(mode="json")}, 202)

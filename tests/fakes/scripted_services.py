@@ -22,6 +22,7 @@ from chalicelib.contracts.documents import (
     ChunkPreviewRequest,
     ChunkView,
     DocumentAccepted,
+    DocumentChange,
     DocumentCreate,
     DocumentView,
     JobAccepted,
@@ -34,7 +35,7 @@ from chalicelib.contracts.documents import (
 from chalicelib.contracts.indexes import IndexCreate, IndexView, RecipeModel
 from chalicelib.domain.access import Principal
 from chalicelib.domain.documents import BlockKind, DocumentStatus
-from chalicelib.domain.identifiers import DocumentId
+from chalicelib.domain.identifiers import DocumentId, JobId
 from chalicelib.domain.indexes import GenerationStatus
 from chalicelib.domain.jobs import JobKind, JobStatus
 from tests.fakes.answers import answer, passage
@@ -147,6 +148,21 @@ class ScriptedIngestor(Scripted):
         """See `Ingestor.open_uploads`."""
         self.note(principal, request)
         return UPLOADS
+
+    async def change(self, principal: Principal, document_id: DocumentId, change: DocumentChange) -> DocumentAccepted:
+        """See `Ingestor.change`."""
+        self.note(principal, (document_id, change))
+        return DocumentAccepted(document=DOCUMENT, job=JOB)
+
+    async def cancel(self, principal: Principal, job_id: JobId) -> JobAccepted:
+        """See `Ingestor.cancel`."""
+        self.note(principal, ("cancel", job_id))
+        return JobAccepted(job=JOB)
+
+    async def retry(self, principal: Principal, job_id: JobId) -> JobAccepted:
+        """See `Ingestor.retry`."""
+        self.note(principal, ("retry", job_id))
+        return JobAccepted(job=JOB)
 
     async def delete(self, principal: Principal, document_id: DocumentId) -> JobAccepted:
         """See `Ingestor.delete`."""

@@ -8,7 +8,6 @@ all code of the product.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 
 from chalicelib.errors import DependencyError, NotFound
 from tests.fakes.clock import HandClock
-from tests.fakes.ingestion import LEASE_S, Crash, Disk, Fault, Faults, Site
+from tests.fakes.ingestion import LEASE_S, Crash, Disk, Fault, Faults, Site, in_a_thread
 from tests.fakes.ingestion_reader import Contents, receipt
 
 OLD = ["Everybody has 28 days.", "Ask your manager.", "Unused days lapse in March."]
@@ -244,10 +243,3 @@ def test_deletion_wins_at_every_step_of_an_ingestion(disk: Disk) -> None:
 def delete_at(disk: Disk, faults: Faults, target: int, document_id: str, call: str) -> None:
     if len(faults.calls) == target:
         in_a_thread(lambda: Site(disk).delete(document_id))
-
-
-def in_a_thread(function: Callable[[], object]) -> None:
-    """Do it as another process would: whatever loop runs here, and to its end."""
-    thread = threading.Thread(target=function)
-    thread.start()
-    thread.join()

@@ -12,7 +12,7 @@ from chalicelib.client import uploads
 from chalicelib.client.api import Client
 from chalicelib.client.retrying import MAX_ATTEMPTS
 from chalicelib.contracts.asking import AnswerEvent, QueryRequest, RetrieveRequest, RunEvent
-from chalicelib.contracts.documents import ChunkPreviewRequest, DocumentCreate, UploadsCreate
+from chalicelib.contracts.documents import ChunkPreviewRequest, DocumentCreate, DocumentPatch, UploadsCreate
 from chalicelib.contracts.identities import ApiKeyCreate
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate
 from chalicelib.domain.access import Role
@@ -61,6 +61,22 @@ def waits() -> list[float]:
 def client(server: tuple[str, FakePlatform], platform: FakePlatform, waits: list[float]) -> Iterator[Client]:
     with Client(server[0] + "/v1/", KEY, timeout_s=5, sleep=waits.append) as client:
         yield client
+
+
+def test_a_change_says_what_it_changes_and_of_which_revision(client: Client) -> None:
+    """What is not given is not sent, and a revision that has passed is a conflict."""
+    document = client.create_document(DocumentCreate(index="handbook", name="a.md", text="A.")).document
+    changed = client.change_document(document.document_id, DocumentPatch(acl=["hr"]), if_revision=document.revision)
+    assert (changed.document.acl, changed.document.metadata) == (["hr"], document.metadata)
+    with pytest.raises(Conflict):
+        client.change_document(document.document_id, DocumentPatch(metadata={}), if_revision=document.revision)
+    assert client.change_document(document.document_id, DocumentPatch(metadata={})).document.metadata == {}
+
+
+def test_jobs_are_cancelled_and_retried(client: Client) -> None:
+    """Both give the job as it is then."""
+    assert client.cancel_job("job_1").status == "cancelled"
+    assert client.retry_job("job_1").status == "queued"
 
 
 def test_contracts_go_in_and_come_out(client: Client) -> None:

@@ -84,6 +84,18 @@ def _job(platform: Platform) -> Target:
     return Target(f"/jobs/{deleted.body['job']['job_id']}")
 
 
+def _waiting_job(platform: Platform) -> str:
+    document = {"index": platform.index(), "name": "a.md", "text": "A."}
+    job_id: str = platform.ask("/documents", document)["job"]["job_id"]
+    return job_id
+
+
+def _cancelled_job(platform: Platform) -> str:
+    job_id = _waiting_job(platform)
+    platform.world.ask("POST", f"/jobs/{job_id}/cancel", platform.owner)
+    return job_id
+
+
 def _run(platform: Platform) -> Target:
     return Target(f"/runs/{platform.ask('/query', {'question': 'Leave?', 'index': platform.index()})['run_id']}")
 
@@ -104,6 +116,9 @@ ROWS = {
     ),
     "list_documents": Row(at("/documents")),
     "get_document": Row(_with_document(), 404, 404),
+    "change_document": Row(
+        lambda platform: Target(f"/documents/{platform.document()}", {"metadata": {"year": 2026}}), 404, 404
+    ),
     "delete_document": Row(_with_document(), 404, 404),
     "list_chunks": Row(_with_document("/chunks"), 404, 404),
     "list_versions": Row(_with_document("/versions"), 404, 404),
@@ -118,6 +133,8 @@ ROWS = {
     "create_uploads": Row(_with_index(lambda name: Target("/uploads", {"index": name, "files": [FILE]})), 404, 404),
     "list_jobs": Row(at("/jobs")),
     "get_job": Row(_job, 404, 404),
+    "cancel_job": Row(lambda platform: Target(f"/jobs/{_waiting_job(platform)}/cancel"), 404, 404),
+    "retry_job": Row(lambda platform: Target(f"/jobs/{_cancelled_job(platform)}/retry"), 404, 404),
     "retrieve": Row(_with_index(lambda name: Target("/retrieve", {"question": QUESTION, "index": name})), 404, 404),
     "query": Row(_with_index(lambda name: Target("/query", {"question": QUESTION, "index": name})), 404, 404),
     "query_stream": Row(at("/query/stream", {"question": QUESTION}), success=503),

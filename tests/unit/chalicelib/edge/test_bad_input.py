@@ -172,6 +172,43 @@ def test_a_flood_of_faults_is_cut(world: World, admin: str) -> None:
     assert len(reply.body["errors"]) == 20
 
 
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({}, []),
+        ({"metadata": None}, ["metadata"]),
+        ({"acl": None}, ["acl"]),
+        ({"acl": []}, ["acl"]),
+        ({"acl": ["a b"]}, ["acl", 0]),
+        ({"acl": ["all"], "name": "new.md"}, ["name"]),
+        ({"metadata": {"year": {"deep": 1}}}, ["metadata"]),
+        ({"metadata": {}, "if_revision": 3}, ["if_revision"]),
+    ],
+)
+def test_an_invalid_change_is_refused(world: World, admin: str, body: Any, place: list[Any]) -> None:
+    """400, with the place of the fault; what was there stays."""
+    document_id = world.make_document(admin, world.make_index(admin), metadata={"year": 2025})
+    reply = world.ask("PATCH", f"/documents/{document_id}", admin, body)
+    assert reply.problem == (400, "invalid_request")
+    assert any(found[: len(place)] == place for found in places(reply.body))
+    assert world.ask("GET", f"/documents/{document_id}", admin).body["metadata"] == {"year": 2025}
+
+
+@pytest.mark.parametrize("tag", ["3", '"3', "W/3", '"1", "2"', "", '"a b"'])
+def test_a_malformed_entity_tag_is_refused(world: World, admin: str, tag: str) -> None:
+    """400; nothing is changed by a request whose condition nobody understands."""
+    document_id = world.make_document(admin, world.make_index(admin))
+    reply = world.ask("PATCH", f"/documents/{document_id}", admin, {"acl": ["hr"]}, headers={"If-Match": tag})
+    assert reply.problem == (400, "invalid_request")
+
+
+def test_an_operation_without_a_body_takes_none(world: World, admin: str) -> None:
+    """A field that means nothing here is not silently lost; an empty object says nothing."""
+    job_id = world.ask("POST", "/documents", admin, DOCUMENT | {"index": world.make_index(admin)}).body["job"]["job_id"]
+    assert world.ask("POST", f"/jobs/{job_id}/cancel", admin, {"force": True}).problem == (400, "invalid_request")
+    assert world.ask("POST", f"/jobs/{job_id}/cancel", admin, {}).status == 202
+
+
 def test_a_duplicate_index_is_a_conflict(world: World, admin: str) -> None:
     """409, and the first one is as it was."""
     body = {"name": "handbook", "description": "first"}

@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.domain.access import Role
 from chalicelib.edge.catalogue import RESOURCES
+from chalicelib.edge.examples import EXAMPLES
 from chalicelib.edge.operations import Operation
 from tests.fakes.edge_world import RIVAL, Reply, World
 
@@ -87,7 +88,8 @@ def test_a_preview_of_an_unreadable_document_is_one_of_a_missing_one(world: Worl
 
 def _ask(world: World, operation: Operation, credential: str, value: str) -> Reply:
     path = operation.path.replace("{" + operation.path_parameters[0] + "}", value)
-    return world.ask(operation.method, path, credential)
+    body = EXAMPLES[operation.input].model_dump(mode="json", exclude_unset=True) if operation.takes_body else None
+    return world.ask(operation.method, path, credential, body)
 
 
 def _shape(reply: Reply) -> tuple[int, bytes, dict[str, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from chalicelib.domain.access import Role
 from chalicelib.domain.documents import Document, DocumentStatus
 from chalicelib.domain.identifiers import DocumentId
@@ -148,3 +150,25 @@ def test_a_job_tells_its_progress(world: World, admin: str) -> None:
     job = world.ask("POST", "/documents", admin, body).body["job"]
     assert world.ask("GET", f"/jobs/{job['job_id']}", admin).body == job
     assert job["progress"] == {"done": 0, "total": 0, "stage": "queued", "rate_per_s": None, "eta_s": None}
+
+
+def test_a_change_is_made_to_the_revision_that_was_read(world: World, admin: str) -> None:
+    """The tag of the record goes into the request; after the change it is another, and the old one is a conflict."""
+    path = f"/documents/{world.make_document(admin, world.make_index(admin), metadata={'year': 2025})}"
+    read = world.ask("GET", path, admin)
+    tag = read.headers["etag"]
+    assert tag == f'"{read.body["revision"]}"'
+    changed = world.ask("PATCH", path, admin, {"metadata": {"year": 2026}}, headers={"If-Match": tag})
+    assert changed.status == 202
+    assert (changed.body["document"]["metadata"], changed.body["job"]["kind"]) == ({"year": 2026}, "retag")
+    assert changed.headers["etag"] == world.ask("GET", path, admin).headers["etag"] != tag
+    late = world.ask("PATCH", path, admin, {"metadata": {}}, headers={"If-Match": tag})
+    assert late.problem == (409, "conflict")
+    assert world.ask("PATCH", path, admin, {"acl": ["all"]}, headers={"If-Match": "*"}).status == 202
+
+
+@pytest.mark.parametrize("tag", ['W/"1"', '"none"', '"99"', '""'])
+def test_a_tag_that_was_never_given_matches_nothing(world: World, admin: str, tag: str) -> None:
+    """A weak one neither: it promises less than is asked for."""
+    path = f"/documents/{world.make_document(admin, world.make_index(admin))}"
+    assert world.ask("PATCH", path, admin, {"acl": ["hr"]}, headers={"If-Match": tag}).problem == (409, "conflict")

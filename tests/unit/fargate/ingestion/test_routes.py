@@ -19,6 +19,9 @@ UPLOADS = {"index": "handbook", "files": [{"name": "a", "size_bytes": 1}]}
 CALLS = [
     ("POST", "/indexes", {"name": "new"}, Permission.INDEXES_WRITE, 201),
     ("POST", "/documents", {"index": "handbook", "name": "a.txt", "text": "One."}, Permission.DOCUMENTS_WRITE, 202),
+    ("PATCH", "/documents/doc_none", {"acl": ["hr"]}, Permission.DOCUMENTS_WRITE, 404),
+    ("POST", "/jobs/job_none/cancel", None, Permission.DOCUMENTS_WRITE, 404),
+    ("POST", "/jobs/job_none/retry", None, Permission.DOCUMENTS_WRITE, 404),
     ("POST", "/uploads", UPLOADS, Permission.DOCUMENTS_WRITE, 201),
     ("POST", "/chunk-previews", {"chunker": {"name": "structure"}, "text": "One."}, Permission.KNOWLEDGE_READ, 200),
     ("GET", "/components", None, None, 200),
