@@ -28,12 +28,15 @@ from fargate.generation import routes as generation_routes
 from fargate.generation.service import GenerationService
 from fargate.http.app import service_app
 from fargate.http.identity import authenticate
+from fargate.ingestion import recognising
 from fargate.ingestion import routes as ingestion_routes
 from fargate.ingestion.chunkers import registry as chunkers
 from fargate.ingestion.parsers import registry as parsers
+from fargate.ingestion.recognising import RecognisingSandbox
 from fargate.ingestion.sandbox import Sandbox, SandboxLimits
 from fargate.ingestion.service import IngestionService
 from fargate.ingestion.stores import Stores
+from fargate.ingestion.tools import Sandbox as FileReader
 from fargate.ingestion.tools import Tools
 from fargate.ingestion.worker import IngestionWorker, WorkerOptions
 from fargate.retrieval import routes as retrieval_routes
@@ -147,11 +150,19 @@ class Services:
 
     @cached_property
     def _tools(self) -> Tools:
+        return Tools(sandbox=self._sandbox(), parsers=parsers, chunkers=chunkers, embedders=self.embedders)
+
+    def _sandbox(self) -> FileReader:
         settings = self.core.settings
-        limits = SandboxLimits(
-            wall_s=settings.parser_timeout_s,
-            cpu_s=settings.parser_timeout_s,
-            memory_bytes=settings.parser_memory_mb * MEBIBYTE,
+        plain = self._opened.enter_context(
+            closing(Sandbox(_limits(settings.parser_timeout_s, settings.parser_memory_mb), settings.parser_processes))
         )
-        sandbox = self._opened.enter_context(closing(Sandbox(limits, settings.parser_processes)))
-        return Tools(sandbox=sandbox, parsers=parsers, chunkers=chunkers, embedders=self.embedders)
+        if not (settings.ocr and recognising.is_installed()):
+            return plain
+        limits = _limits(settings.ocr_timeout_s, settings.ocr_memory_mb)
+        recogniser = Sandbox(limits, settings.parser_processes, reader=recognising.READER)
+        return RecognisingSandbox(plain, self._opened.enter_context(closing(recogniser)))
+
+
+def _limits(time_s: int, memory_mb: int) -> SandboxLimits:
+    return SandboxLimits(wall_s=time_s, cpu_s=time_s, memory_bytes=memory_mb * MEBIBYTE)

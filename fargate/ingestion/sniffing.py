@@ -42,6 +42,8 @@ _SIGNATURES = (
     (b"SQLite format 3\x00", "application/vnd.sqlite3"),
     (b"PAR1", "application/vnd.apache.parquet"),
 )
+PICTURES = frozenset(("image/png", "image/jpeg", "image/gif", "image/tiff", "image/bmp", "image/webp"))
+
 _PRINTABLE_SIGNATURES = frozenset((b"BM", b"MZ", b"ID3", b"PAR1", b"GIF8", b"RIFF", b"OggS", b"BZh"))
 """Signatures a sentence could begin with: they count only where the rest is not text."""
 
@@ -101,6 +103,8 @@ def media_type_of(data: bytes, name: str, declared: str | None = None) -> str:
         return PDF
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_type(data, name)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "image/webp"
     if data.startswith(_CFB):
         return next((kind for stream, kind in _CFB_STREAMS if stream.encode("utf-16-le") in data), "application/x-cfb")
     text = _as_text(data)

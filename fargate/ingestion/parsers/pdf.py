@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pypdfium2
@@ -28,19 +28,17 @@ _NO_TITLE = re.compile(
     r"^(?:\(anonymous\)|untitled|document\d*|microsoft \w+ - .*|.*\.(?:docx?|xlsx?|pptx?|pdf|indd|qxd|html?))$",
     re.IGNORECASE,
 )
-_WORD = re.compile(f"(?<=[a-zà-ÿ]){_JOINED}(?=[a-zà-ÿ])")
-_INVISIBLE = raw.FPDF_TEXTRENDERMODE_INVISIBLE
-_NO_TITLE = re.compile(
-    r"^(?:\(anonymous\)|untitled|document\d*|microsoft \w+ - .*|.*\.(?:docx?|xlsx?|pptx?|pdf|indd|qxd|html?))$",
-    re.IGNORECASE,
-)
 _WORD = re.compile(r"[^\W\d_]{3}")
 _FONT_NAME = 128
 
 
-def parse(source: Source) -> ParsedDocument:
+Recognise = Callable[[pypdfium2.PdfPage], list[Line]]
+"""Reads the text in the picture of a page."""
+
+
+def parse(source: Source, *, recognise: Recognise | None = None) -> ParsedDocument:
     """
-    Read the text layer of *source*.
+    Read the text layer of *source*, and with *recognise* the pages that have none.
 
     Lines that are drawn invisibly are left out where the page shows more than it hides: that is how instructions
     are smuggled in. On a page that hides all of its text, the hidden text is what a scanner recognised.
@@ -48,7 +46,7 @@ def parse(source: Source) -> ParsedDocument:
     """
     document = _open(source)
     try:
-        return _read(document, source)
+        return _read(document, source, recognise)
     finally:
         document.close()
 
@@ -63,7 +61,7 @@ def _open(source: Source) -> pypdfium2.PdfDocument:
         raise _damaged(source.name) from error
 
 
-def _read(document: pypdfium2.PdfDocument, source: Source) -> ParsedDocument:
+def _read(document: pypdfium2.PdfDocument, source: Source, recognise: Recognise | None) -> ParsedDocument:
     count = len(document)
     if count > source.max_pages:
         detail = f"{source.name} has {count:,} pages; {source.max_pages:,} are taken. Split it into smaller documents."
@@ -78,10 +76,16 @@ def _read(document: pypdfium2.PdfDocument, source: Source) -> ParsedDocument:
             warnings.add("unreadable_pages_left_out")
             pages.append([])
             continue
-        pages.append(_visible(list(_lines(page)), warnings))
-        drawn += not pages[-1] and raw.FPDFPage_CountObjects(page) > 0
+        lines = _visible(list(_lines(page)), warnings)
+        if not lines and raw.FPDFPage_CountObjects(page) > 0:
+            lines = _recognised(page, recognise, warnings)
+            drawn += not lines
+        pages.append(lines)
         page.close()
-    _refuse_textless(pages, drawn, warnings, source.name)
+    if not any(pages):
+        raise _textless(
+            source.name, drawn=drawn > 0, damaged=not pages or bool(warnings), recognised=recognise is not None
+        )
     if drawn:
         warnings.add("pages_without_text_layer")
     builder = DocumentBuilder(source)
@@ -89,15 +93,21 @@ def _read(document: pypdfium2.PdfDocument, source: Source) -> ParsedDocument:
     return builder.build(title=_title(document, pages), pages=count, warnings=sorted(warnings))
 
 
-def _refuse_textless(pages: list[list[Line]], drawn: int, warnings: set[str], name: str) -> None:
-    if any(pages):
-        return
+def _recognised(page: pypdfium2.PdfPage, recognise: Recognise | None, warnings: set[str]) -> list[Line]:
+    lines = recognise(page) if recognise is not None else []
+    if lines:
+        warnings.add("text_recognised")
+    return lines
+
+
+def _textless(name: str, *, drawn: bool, damaged: bool, recognised: bool) -> DocumentRejected:
+    """Say why no page gave any text."""
+    if drawn and recognised:
+        return DocumentRejected("empty", f"{name} is made of images in which no text was recognised.")
     if drawn:
         detail = f"{name} is made of images without text. Run text recognition (OCR) on it and upload the result."
-        raise DocumentRejected("scanned_needs_ocr", detail)
-    if warnings or not pages:
-        raise _damaged(name)
-    raise DocumentRejected("empty", f"{name} has only blank pages.")
+        return DocumentRejected("scanned_needs_ocr", detail)
+    return _damaged(name) if damaged else DocumentRejected("empty", f"{name} has only blank pages.")
 
 
 def _lines(page: pypdfium2.PdfPage) -> Iterator[Line]:

@@ -104,6 +104,9 @@ def sniff(data: bytes, name: str, declared: str | None) -> str:
         return found
     if found == _ENCRYPTED_OFFICE:
         raise DocumentRejected("encrypted", f"{name} is protected by a password. Upload it without one.")
+    if found in sniffing.PICTURES:
+        detail = f"{name} is a picture. Run text recognition (OCR) on it, or let the operator install the extra 'ocr'."
+        raise DocumentRejected("scanned_needs_ocr", detail)
     described = _DESCRIPTIONS.get(found, f"a file of type {found}")
     raise DocumentRejected("unsupported_media_type", f"{name} is {described}, which is not read. Taken are {_TAKEN}.")
 
