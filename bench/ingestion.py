@@ -80,7 +80,8 @@ def _send(client: Client, handbooks: Sequence[tuple[str, str]]) -> list[Document
 
 
 def _embedded(client: Client, document: DocumentView, title: str) -> list[str]:
-    return [embedded_text(title, chunk.heading_path, chunk.text) for chunk in client.chunks(document.document_id)]
+    chunks = client.chunks(document.document_id)
+    return [embedded_text(title, chunk.heading_path, chunk.text, header=chunk.context) for chunk in chunks]
 
 
 def _embed_alone(path: Path, chunks: Sequence[str]) -> dict[str, float]:
