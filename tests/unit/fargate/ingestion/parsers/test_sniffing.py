@@ -75,7 +75,7 @@ def test_a_declared_type_settles_what_a_text_is_where_its_name_does_not() -> Non
         (bytes(range(256)) * 4, "a.bin", "unsupported_media_type", "binary data of an unknown kind"),
         (_CFB + "WordDocument".encode("utf-16-le"), "a.doc", "unsupported_media_type", "an old Word document"),
         (_CFB + "EncryptedPackage".encode("utf-16-le"), "a.docx", "encrypted", "protected by a password"),
-        (b"\x89PNG\r\n\x1a\n\x00", "a.png", "unsupported_media_type", "image/png"),
+        (b"\x89PNG\r\n\x1a\n\x00", "a.png", "scanned_needs_ocr", "is a picture"),
     ],
 )
 def test_what_is_not_read_is_refused_by_name(data: bytes, name: str, reason: str, words: str) -> None:
