@@ -21,6 +21,7 @@ def test_an_index_shows_its_recipe(world: World, admin: str) -> None:
         "chunker": {"name": "structure", "max_tokens": 256, "overlap_tokens": 32},
         "embedder": {"name": "local/minilm"},
         "language": "en",
+        "context": "headings",
     }
     assert (index["generation"], index["status"]) == (1, "live")
 
