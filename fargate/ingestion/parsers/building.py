@@ -62,6 +62,10 @@ class DocumentBuilder:
         header_end = start + len(clean(header)) if header else None
         self._blocks.append(Block(kind, start, self._length, path, page, header_end))
 
+    def is_empty(self) -> bool:
+        """Say whether nothing was written so far."""
+        return not self._blocks
+
     def first_heading(self) -> str | None:
         """Give the text of the first heading so far."""
         return next((block.heading_path[-1] for block in self._blocks if block.kind is BlockKind.HEADING), None)

@@ -92,6 +92,11 @@ def decode_labelled(data: bytes, label: str, language: str = "en") -> str:
         return decode(data, language)
 
 
+def is_wide(data: bytes) -> bool:
+    """Say whether *data* is text with two or four bytes a character, so that nothing in it can be read bytewise."""
+    return (_marked(data) or zeros_say(data) or "utf-8") != "utf-8"
+
+
 def zeros_say(data: bytes) -> str | None:
     """Tell UTF-16 and UTF-32 without a mark by the zeros of their ASCII characters; None for anything else."""
     head = data[:4096]
