@@ -12,32 +12,42 @@ from chalicelib.domain.documents import ParsedDocument
 from chalicelib.domain.indexes import Component
 from chalicelib.errors import DocumentRejected, InvalidRequest
 from fargate.ingestion import sniffing
-from fargate.ingestion.parsers import docx, html, markdown, pdf, plain, samples
+from fargate.ingestion.parsers import (
+    books,
+    delimited,
+    docx,
+    html,
+    mail,
+    mail_samples,
+    markdown,
+    notebooks,
+    office_samples,
+    pdf,
+    plain,
+    presentations,
+    samples,
+    spreadsheets,
+    structured_data,
+    xml_data,
+)
 from fargate.ingestion.parsers.source import Source
 
 Parse = Callable[[Source], ParsedDocument]
 
-_FAMILIES: tuple[ModuleType, ...] = (plain, markdown, html, pdf, docx)
+_FAMILIES: tuple[ModuleType, ...] = (plain, markdown, html, pdf, docx, spreadsheets, presentations)
+_FAMILIES += (delimited, structured_data, xml_data, notebooks, books, mail)
 _PARSERS: dict[str, Parse] = {kind: family.parse for family in _FAMILIES for kind in family.MEDIA_TYPES}
-_TAKEN = "plain text, Markdown, HTML, PDF and Word (.docx)"
+_TAKEN = "plain text, Markdown, HTML, PDF, Word (.docx), Excel (.xlsx, .xls) and PowerPoint (.pptx)"
+_TAKEN += ", CSV, JSON, XML, Jupyter notebooks, EPUB and mail (.eml, .mbox)"
 _DESCRIPTIONS = {
     "application/msword": "an old Word document (.doc)",
-    "application/vnd.ms-excel": "an old Excel workbook (.xls)",
     "application/vnd.ms-powerpoint": "an old PowerPoint presentation (.ppt)",
     "application/vnd.ms-outlook": "an Outlook message (.msg)",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "an Excel workbook (.xlsx)",
-    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "a PowerPoint presentation (.pptx)",
     "application/vnd.oasis.opendocument.text": "an OpenDocument text (.odt)",
     "application/vnd.oasis.opendocument.spreadsheet": "an OpenDocument spreadsheet (.ods)",
     "application/vnd.oasis.opendocument.presentation": "an OpenDocument presentation (.odp)",
-    "application/epub+zip": "an EPUB book",
     "application/rtf": "a rich text file (.rtf)",
     "application/zip": "a zip archive",
-    "application/x-ipynb+json": "a Jupyter notebook",
-    "application/json": "JSON data",
-    "application/xml": "XML data",
-    "text/csv": "a table of comma-separated values (.csv)",
-    "message/rfc822": "an e-mail message",
     "application/x-msdownload": "a Windows program",
     sniffing.BINARY: "binary data of an unknown kind",
 }
@@ -66,6 +76,17 @@ _SAMPLES = {
     "a.html": b"<html><title>a</title><h1>a</h1><ul><li>b</ul><table><tr><td>c</table><pre>d</pre>",
     "a.pdf": samples.PDF,
     "a.docx": samples.docx(),
+    "a.xlsx": office_samples.xlsx(),
+    "a.xls": office_samples.xls(),
+    "a.pptx": office_samples.pptx(),
+    "a.csv": mail_samples.CSV,
+    "a.json": mail_samples.JSON,
+    "a.jsonl": mail_samples.JSON_LINES,
+    "a.xml": mail_samples.XML,
+    "a.ipynb": mail_samples.NOTEBOOK,
+    "a.epub": mail_samples.epub(),
+    "a.eml": mail_samples.MAIL,
+    "a.mbox": mail_samples.MAILBOX,
 }
 _ENCRYPTED_OFFICE = "application/vnd.ms-office.encrypted"
 

@@ -1,0 +1,153 @@
+"""The smallest files of the office formats, for parsers to be tried on before they meet real ones."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections.abc import Mapping
+
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_DRAWING = "http://schemas.openxmlformats.org/drawingml/2006"
+_SECTOR = 512
+_FREE, _END, _FAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
+_CUTOFF = 4096
+"""Streams shorter than this would go into a container inside the container."""
+
+
+def packed(members: Mapping[str, str | bytes]) -> bytes:
+    """Make a zip file."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return made.getvalue()
+
+
+def package(main: str, members: Mapping[str, str | bytes]) -> bytes:
+    """Make an Office Open XML package whose main part is *main*."""
+    types = f'<Types xmlns="{_PACKAGE}/content-types"/>'
+    root = {"[Content_Types].xml": types, "_rels/.rels": relations(m=("officeDocument", main))}
+    return packed(root | dict(members))
+
+
+def relations(**targets: tuple[str, str]) -> str:
+    """Write which parts a part refers to: by id, the kind of each and its place."""
+    found = "".join(
+        f'<Relationship Id="{identity}" Type="{_OFFICE}/{kind}" Target="{target}"/>'
+        for identity, (kind, target) in targets.items()
+    )
+    return f'<Relationships xmlns="{_PACKAGE}/relationships">{found}</Relationships>'
+
+
+def workbook(cells: str, **members: str | bytes) -> bytes:
+    """Make a workbook of one sheet from the XML of its rows; style 1 is a date, style 2 a share."""
+    listed = '<sheets><sheet name="Data" r:id="a"/></sheets>'
+    parts = {
+        "xl/workbook.xml": f'<workbook xmlns="m" xmlns:r="{_OFFICE}">{listed}</workbook>',
+        "xl/_rels/workbook.xml.rels": relations(
+            a=("worksheet", "sheet.xml"), b=("styles", "styles.xml"), c=("sharedStrings", "strings.xml")
+        ),
+        "xl/styles.xml": '<s xmlns="m"><cellXfs><xf/><xf numFmtId="14"/><xf numFmtId="9"/></cellXfs></s>',
+        "xl/strings.xml": '<sst xmlns="m"><si><t>a</t></si><si><r><t>b</t></r><rPh><t>c</t></rPh></si></sst>',
+        "xl/sheet.xml": f'<worksheet xmlns="m"><sheetData>{cells}</sheetData></worksheet>',
+    }
+    return package("xl/workbook.xml", parts | members)
+
+
+def xlsx() -> bytes:
+    """Make a workbook with a header, a number, a date and a share."""
+    header = '<row><c t="s"><v>0</v></c><c t="s"><v>1</v></c><c t="inlineStr"><is><t>d</t></is></c></row>'
+    return workbook(header + '<row><c><v>1.50</v></c><c s="1"><v>45000.5</v></c><c s="2"><v>0.5</v></c></row>')
+
+
+def presentation(*slides: str, **members: str | bytes) -> bytes:
+    """Make a presentation from the XML of the shapes on each slide."""
+    listed = "".join(f'<sldId r:id="s{place}"/>' for place in range(len(slides)))
+    parts = {
+        "ppt/presentation.xml": f'<p xmlns="p" xmlns:r="{_OFFICE}"><sldIdLst>{listed}</sldIdLst></p>',
+        "ppt/_rels/presentation.xml.rels": relations(
+            **{f"s{place}": ("slide", f"slides/s{place}.xml") for place in range(len(slides))}
+        ),
+    }
+    for place, shapes in enumerate(slides):
+        names = f'xmlns="p" xmlns:r="{_OFFICE}" xmlns:a="{_DRAWING}/main" xmlns:c="{_DRAWING}/chart"'
+        parts[f"ppt/slides/s{place}.xml"] = f"<sld {names}><cSld><spTree>{shapes}</spTree></cSld></sld>"
+    return package("ppt/presentation.xml", parts | members)
+
+
+def shape(*paragraphs: str, role: str | None = None) -> str:
+    """Write a shape of a slide, in the *role* its layout has for it."""
+    place = "" if role is None else f'<nvSpPr><nvPr><ph type="{role}"/></nvPr></nvSpPr>'
+    body = "".join(f"<a:p><a:r><a:t>{text}</a:t></a:r></a:p>" for text in paragraphs)
+    return f"<sp>{place}<txBody>{body}</txBody></sp>"
+
+
+def pptx() -> bytes:
+    """Make a presentation of one slide: a title, an outline, a table, a chart, and notes."""
+    cell = "<a:tc><txBody><a:p><a:r><a:t>e</a:t></a:r></a:p></txBody></a:tc>"
+    contents = f'<a:tbl><a:tblPr firstRow="1"/><a:tr>{cell}</a:tr><a:tr>{cell}</a:tr></a:tbl>', '<c:chart r:id="c"/>'
+    frames = "".join(
+        f"<graphicFrame><a:graphic><a:graphicData>{one}</a:graphicData></a:graphic></graphicFrame>" for one in contents
+    )
+    point = '<c:pt idx="0"><c:v>1</c:v></c:pt>'
+    series = f"<c:ser><c:tx><c:v>f</c:v></c:tx><c:cat>{point}</c:cat><c:val>{point}</c:val></c:ser>"
+    chart = f"<c:chart><c:plotArea><c:barChart>{series}</c:barChart></c:plotArea></c:chart>"
+    notes = f"<cSld><spTree>{shape('g', role='body')}</spTree></cSld>"
+    return presentation(
+        shape("a", role="title") + shape("b", "c", role="body") + frames,
+        **{
+            "ppt/slides/_rels/s0.xml.rels": relations(c=("chart", "chart.xml"), n=("notesSlide", "notes.xml")),
+            "ppt/slides/chart.xml": f'<c:chartSpace xmlns:c="c">{chart}</c:chartSpace>',
+            "ppt/slides/notes.xml": f'<notes xmlns="p" xmlns:a="a">{notes}</notes>',
+        },
+    )
+
+
+def compound(streams: Mapping[str, bytes]) -> bytes:
+    """Make a compound file (MS-CFB) of at most four long *streams*, or ones filled up to be long."""
+    directory = _entry("Root Entry", 5, _END, 0, child=1)
+    contents = b""
+    place = 1
+    chain: list[int] = []
+    for number, (name, data) in enumerate(streams.items(), 1):
+        whole = data.ljust(_CUTOFF, b"\x00")
+        sectors = -(-len(whole) // _SECTOR)
+        right = number + 1 if number < len(streams) else _FREE
+        directory += _entry(name, 2, place + 1, len(whole), right=right)
+        chain += [*range(place + 2, place + 1 + sectors), _END]
+        contents += whole.ljust(sectors * _SECTOR, b"\x00")
+        place += sectors
+    table = struct.pack("<128I", *([_FAT, _END, *chain] + [_FREE] * 128)[:128])
+    header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16) + struct.pack("<5H6x", 0x3E, 3, 0xFFFE, 9, 6)
+    header += struct.pack("<9I", 0, 1, 1, 0, _CUTOFF, _END, 0, _END, 0) + struct.pack("<109I", 0, *[_FREE] * 108)
+    return header + table + directory.ljust(_SECTOR, b"\x00") + contents
+
+
+def _entry(name: str, kind: int, start: int, size: int, *, right: int = _FREE, child: int = _FREE) -> bytes:
+    written = (name + "\x00").encode("utf-16-le")
+    links = struct.pack("<3I", _FREE, right, child)
+    return (
+        written.ljust(64, b"\x00")
+        + struct.pack("<HBB", len(written), kind, 1)
+        + links
+        + bytes(36)
+        + struct.pack("<IQ", start, size)
+    )
+
+
+def xls() -> bytes:
+    """Make an old workbook (BIFF8) of one sheet with a word and a number."""
+    globals_size = 20 + 19 + 4
+    sheet = _record(0x809, struct.pack("<4H2I", 0x600, 0x10, 0, 0, 0, 0))
+    sheet += _record(0x204, struct.pack("<4HB", 0, 0, 0, 4, 0) + b"Name") + _record(
+        0x203, struct.pack("<3Hd", 1, 0, 0, 7.0)
+    )
+    listed = struct.pack("<IHBB", globals_size, 0, 7, 0) + b"Figures"
+    book = _record(0x809, struct.pack("<4H2I", 0x600, 5, 0, 0, 0, 0)) + _record(0x85, listed) + _record(0x0A, b"")
+    return compound({"Workbook": book + sheet + _record(0x0A, b"")})
+
+
+def _record(kind: int, body: bytes) -> bytes:
+    return struct.pack("<2H", kind, len(body)) + body
