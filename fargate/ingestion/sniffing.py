@@ -9,8 +9,10 @@ from pathlib import PurePath
 
 from chalicelib.errors import DocumentRejected
 from fargate.ingestion.parsers import encodings
+from fargate.ingestion.parsers.compound import Compound
 
 TEXT, MARKDOWN, HTML, PDF = "text/plain", "text/markdown", "text/html", "application/pdf"
+JSON, NOTEBOOK = "application/json", "application/x-ipynb+json"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 BINARY = "application/octet-stream"
 _OOXML = "application/vnd.openxmlformats-officedocument."
@@ -52,7 +54,7 @@ _CFB_STREAMS = (
     ("WordDocument", "application/msword"),
     ("Workbook", "application/vnd.ms-excel"),
     ("PowerPoint Document", "application/vnd.ms-powerpoint"),
-    ("__substg1.0", "application/vnd.ms-outlook"),
+    ("__properties_version1.0", "application/vnd.ms-outlook"),
 )
 _OOXML_PARTS = (("word/", DOCX), ("xl/", _XLSX), ("ppt/", _PPTX))
 _TEXT_ENDINGS = {
@@ -64,13 +66,18 @@ _TEXT_ENDINGS = {
     ".xhtml": HTML,
     ".csv": "text/csv",
     ".tsv": "text/tab-separated-values",
-    ".json": "application/json",
+    ".tab": "text/tab-separated-values",
+    ".json": JSON,
+    ".geojson": JSON,
     ".jsonl": "application/jsonl",
-    ".ipynb": "application/x-ipynb+json",
+    ".ndjson": "application/jsonl",
+    ".ipynb": NOTEBOOK,
     ".xml": "application/xml",
     ".eml": "message/rfc822",
     ".mbox": "application/mbox",
 }
+_DATA_ENDINGS = frozenset((".csv", ".tsv", ".tab", ".json", ".jsonl", ".xml"))
+"""What programs save, among it the page of an error that came instead of the data."""
 _TEXT_TYPES = frozenset((MARKDOWN, HTML, "application/xhtml+xml", *_TEXT_ENDINGS.values()))
 # fmt: off
 _BINARY_ENDINGS = frozenset((
@@ -84,6 +91,9 @@ _HTML_START = re.compile(
 )
 _MAIL_START = re.compile(r"(?:[A-Za-z][A-Za-z-]*: [^\n]*\n(?:[ \t][^\n]*\n)*){3,}\n?")
 _MAIL_FIELDS = re.compile(r"^(?:MIME-Version|Message-ID|Received|Return-Path): ", re.IGNORECASE | re.MULTILINE)
+_MAILBOX_START = re.compile(r"From [^\n]*\d\d:\d\d[^\n]*\n[A-Za-z][A-Za-z-]*:")
+_JSON_START = re.compile(r"\s*(?:\[\s*)?\{\s*\"[^\"\n]{0,200}\"\s*:")
+_NOTEBOOK_SIGNS = ('"cells"', '"cell_type"')
 _MARKDOWN_SIGNS = re.compile(r"^(?:#{1,6} \S|```|\|[ :]*-{3,}|[-*+] \S|> \S)|\]\([^)\s]+\)", re.MULTILINE)
 _MARKDOWN_HEADING = re.compile(r"^#{1,6} \S", re.MULTILINE)
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -106,7 +116,7 @@ def media_type_of(data: bytes, name: str, declared: str | None = None) -> str:
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "image/webp"
     if data.startswith(_CFB):
-        return next((kind for stream, kind in _CFB_STREAMS if stream.encode("utf-16-le") in data), "application/x-cfb")
+        return _compound_type(data, name)
     text = _as_text(data)
     for signature, kind in _SIGNATURES:
         if data.startswith(signature) and (text is None or signature not in _PRINTABLE_SIGNATURES):
@@ -137,6 +147,16 @@ def _zip_type(data: bytes, name: str) -> str:
     return "application/zip"
 
 
+def _compound_type(data: bytes, name: str) -> str:
+    try:
+        file = Compound(data, name)
+    except DocumentRejected:  # what is damaged is told by the names of streams, wherever they stand
+        found = (kind for stream, kind in _CFB_STREAMS if stream.encode("utf-16-le") in data)
+    else:
+        found = (kind for stream, kind in _CFB_STREAMS if file.has(stream))
+    return next(found, "application/x-cfb")
+
+
 def _as_text(data: bytes) -> str | None:
     """Decode the beginning of *data*; None where it is not made of characters."""
     head = data[:_HEAD]
@@ -162,7 +182,9 @@ def _text_type(text: str, name: str, declared: str | None) -> str:
     ending = PurePath(name).suffix.lower()
     if ending in _BINARY_ENDINGS:
         raise DocumentRejected("unreadable", f"{name} is named {ending}, but what it holds is plain text.")
-    if ending in _TEXT_ENDINGS:
+    if ending in (".json", ".txt", "") and _JSON_START.match(text):
+        return NOTEBOOK if all(sign in text for sign in _NOTEBOOK_SIGNS) else JSON
+    if ending in _TEXT_ENDINGS and not (ending in _DATA_ENDINGS and _HTML_START.match(text)):
         return _TEXT_ENDINGS[ending]
     if _HTML_START.match(text):
         return HTML
@@ -173,6 +195,8 @@ def _text_type(text: str, name: str, declared: str | None) -> str:
         return HTML if stated.endswith("xhtml+xml") else stated
     if _MAIL_START.match(text) and _MAIL_FIELDS.search(text):
         return "message/rfc822"
+    if _MAILBOX_START.match(text):
+        return "application/mbox"
     return MARKDOWN if not ending and not stated and _reads_as_markdown(text) else TEXT
 
 

@@ -14,6 +14,7 @@ from chalicelib.domain.documents import ParsedDocument
 from chalicelib.errors import DocumentRejected
 from fargate.ingestion.parsers import pdf_layout
 from fargate.ingestion.parsers.building import DocumentBuilder
+from fargate.ingestion.parsers.enclosures import LEFT_OUT, MAX_COUNT, Enclosures
 from fargate.ingestion.parsers.pdf_layout import Line
 from fargate.ingestion.parsers.source import Source
 
@@ -90,7 +91,13 @@ def _read(document: pypdfium2.PdfDocument, source: Source, recognise: Recognise 
         warnings.add("pages_without_text_layer")
     builder = DocumentBuilder(source)
     pdf_layout.write(builder, pages)
-    return builder.build(title=_title(document, pages), pages=count, warnings=sorted(warnings))
+    enclosures = _enclosures(document)
+    return builder.build(
+        title=_title(document, pages),
+        pages=count,
+        warnings=sorted(warnings | enclosures.warnings),
+        attachments=enclosures.found,
+    )
 
 
 def _recognised(page: pypdfium2.PdfPage, recognise: Recognise | None, warnings: set[str]) -> list[Line]:
@@ -164,6 +171,21 @@ def _visible(lines: list[Line], warnings: set[str]) -> list[Line]:
         return lines
     warnings.add("hidden_text_left_out")
     return [line for line in lines if not line.hidden]
+
+
+def _enclosures(document: pypdfium2.PdfDocument) -> Enclosures:
+    """Gather the files that are embedded in the document as a whole; a damaged one is left out."""
+    found = Enclosures()
+    count = document.count_attachments()
+    for place in range(min(count, MAX_COUNT)):
+        try:
+            attachment = document.get_attachment(place)
+            found.add(attachment.get_name(), None, bytes(attachment.get_data()))
+        except pypdfium2.PdfiumError:
+            found.warnings.add(LEFT_OUT)
+    if count > MAX_COUNT:
+        found.warnings.add(LEFT_OUT)
+    return found
 
 
 def _title(document: pypdfium2.PdfDocument, pages: list[list[Line]]) -> str | None:

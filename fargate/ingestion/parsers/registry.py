@@ -22,6 +22,7 @@ from fargate.ingestion.parsers import (
     markdown,
     notebooks,
     office_samples,
+    outlook,
     pdf,
     plain,
     presentations,
@@ -34,15 +35,16 @@ from fargate.ingestion.parsers.source import Source
 
 Parse = Callable[[Source], ParsedDocument]
 
-_FAMILIES: tuple[ModuleType, ...] = (plain, markdown, html, pdf, docx, spreadsheets, presentations)
-_FAMILIES += (delimited, structured_data, xml_data, notebooks, books, mail)
+_FAMILIES: tuple[ModuleType, ...] = (
+    *(plain, markdown, html, pdf, docx, spreadsheets, presentations),
+    *(delimited, structured_data, xml_data, notebooks, books, mail, outlook),
+)
 _PARSERS: dict[str, Parse] = {kind: family.parse for family in _FAMILIES for kind in family.MEDIA_TYPES}
 _TAKEN = "plain text, Markdown, HTML, PDF, Word (.docx), Excel (.xlsx, .xls) and PowerPoint (.pptx)"
-_TAKEN += ", CSV, JSON, XML, Jupyter notebooks, EPUB and mail (.eml, .mbox)"
+_TAKEN += ", CSV, JSON, XML, Jupyter notebooks, EPUB and mail (.eml, .mbox, .msg)"
 _DESCRIPTIONS = {
     "application/msword": "an old Word document (.doc)",
     "application/vnd.ms-powerpoint": "an old PowerPoint presentation (.ppt)",
-    "application/vnd.ms-outlook": "an Outlook message (.msg)",
     "application/vnd.oasis.opendocument.text": "an OpenDocument text (.odt)",
     "application/vnd.oasis.opendocument.spreadsheet": "an OpenDocument spreadsheet (.ods)",
     "application/vnd.oasis.opendocument.presentation": "an OpenDocument presentation (.odp)",
@@ -87,6 +89,7 @@ _SAMPLES = {
     "a.epub": mail_samples.epub(),
     "a.eml": mail_samples.MAIL,
     "a.mbox": mail_samples.MAILBOX,
+    "a.msg": mail_samples.msg(),
 }
 _ENCRYPTED_OFFICE = "application/vnd.ms-office.encrypted"
 
