@@ -85,6 +85,18 @@ class Contents:
         vectors = [key for key, one in self.vectors.items() if one["metadata"]["_document"] == document_id]
         return sorted([*rows, *vectors, *(path for path in self.blobs if document_id in path)])
 
+    def orphans(self) -> int:
+        """Count the vectors, chunk rows and parsed texts of no published attempt, and those without another half."""
+        attempts = {one["published"]["attempt"] for one in self.documents() if one["published"]}
+        rows = {sort for _, sort, _ in self.rows.get("chunks", [])}
+        unowned = [
+            key
+            for key in rows | set(self.vectors)
+            if "att_" + key.removeprefix("chk_").rpartition("_")[0] not in attempts
+        ]
+        texts = {path.rpartition("/")[2].removesuffix(".json") for path in self.blobs if path.startswith("chunks/")}
+        return len(unowned) + len(rows ^ set(self.vectors)) + len(texts ^ attempts)
+
     def assert_settled(self) -> None:
         """Nothing is left over, and nothing is left to do."""
         self.assert_no_orphans()
