@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from chalicelib.domain.access import EVERYONE
-from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId
+from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId, attempt_of, ordinal_of
 
 MetadataValue = str | int | float | bool | list[str]
 Metadata = Mapping[str, MetadataValue]
@@ -44,6 +44,10 @@ class Published:
     title: str
     language: str
     sha256: str
+
+    def shows(self, chunk: str) -> bool:
+        """Say whether readers see *chunk*: one of this attempt, and not left over from a try that cut more finely."""
+        return attempt_of(chunk) == self.attempt and ordinal_of(chunk) < self.chunks
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,11 @@ def attempt_of(chunk: str) -> AttemptId:
     return AttemptId("att_" + chunk.removeprefix("chk_").rpartition("_")[0])
 
 
+def ordinal_of(chunk: str) -> int:
+    """Give the place of *chunk* among those of its attempt."""
+    return int(chunk.rpartition("_")[2])
+
+
 def ingest_job_of(attempt: AttemptId) -> JobId:
     """Name the job that ingests what *attempt* names, so that the one leads to the other without a lookup."""
     return JobId("job_" + first_of(attempt).removeprefix("att_"))

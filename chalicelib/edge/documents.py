@@ -136,7 +136,8 @@ def list_chunks(call: Call[PageQuery]) -> ListOf[ChunkView]:
         limit=call.input.limit,
         cursor=call.input.cursor,
     )
-    return ListOf[ChunkView](items=[chunk_view(chunk) for chunk in chunks], next_cursor=cursor)
+    shown = [chunk_view(chunk) for chunk in chunks if document.published.shows(chunk.chunk_id)]
+    return ListOf[ChunkView](items=shown, next_cursor=cursor)
 
 
 @documents.get(

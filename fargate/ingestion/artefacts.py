@@ -53,8 +53,15 @@ class Artefacts:
         if document.status is DocumentStatus.DELETED:
             return self.erase(tenant, document)
         keeps = self.keeps(tenant, document, loser)
-        doomed = [one for one in self._stores.chunks.ids(tenant, document_id) if not keeps(attempt_of(one))]
-        attempts = {attempt_of(one) for one in doomed} | ({loser} if loser and not keeps(loser) else set())
+        shown = document.published
+        doomed = [
+            one
+            for one in self._stores.chunks.ids(tenant, document_id)
+            if not keeps(attempt_of(one)) or (shown and attempt_of(one) == shown.attempt and not shown.shows(one))
+        ]
+        attempts = {attempt for one in doomed if not keeps(attempt := attempt_of(one))} | (
+            {loser} if loser and not keeps(loser) else set()
+        )
         self._discard_attachments(tenant, document_id, lambda attempt: not keeps(attempt))
         self._remove(tenant, document, doomed, [keys.text_blob(tenant, document_id, one) for one in sorted(attempts)])
         return len(doomed)

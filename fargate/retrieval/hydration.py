@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain.access import Principal
 from chalicelib.domain.documents import Chunk, Document
-from chalicelib.domain.identifiers import ChunkId, DocumentId, attempt_of
+from chalicelib.domain.identifiers import ChunkId, DocumentId
 from chalicelib.domain.metadata import DOCUMENT_KEY
 from chalicelib.domain.runs import Passage
 from chalicelib.repositories.chunks import Chunks
@@ -64,7 +64,7 @@ class Hydration:
         return (
             document.index == self.index
             and document.published.generation == self.generation
-            and document.published.attempt == attempt_of(chunk_id)
+            and document.published.shows(chunk_id)
         )
 
 

@@ -128,7 +128,8 @@ class Knowledge:
         def publish(document: Document) -> Document:
             assert document.published is not None
             version = document.published.version + 1
-            published = replace(document.published, version=version, attempt=attempt, generation=generation)
+            counted = replace(document.published, version=version, chunks=len(chunks))
+            published = replace(counted, attempt=attempt, generation=generation)
             return replace(document, published=published, latest_version=version)
 
         self.documents.update(self.tenant, document_id, publish)

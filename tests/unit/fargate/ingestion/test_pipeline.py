@@ -6,15 +6,17 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
 import pytest
 
-from chalicelib.domain.documents import Block, BlockKind, ParsedDocument, Span
-from chalicelib.domain.identifiers import AttemptId, DocumentId, JobId
+from chalicelib.domain.documents import Block, BlockKind, Chunk, ParsedDocument, Span
+from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId, chunk_id
 from chalicelib.ports.models import Embeddings, Purpose
 from chalicelib.ports.queue import Delivery
+from fargate.ingestion.artefacts import Artefacts
 from fargate.ingestion.cutting import MAX_CHUNK_CHARACTERS, embedded_text, name_chunks
 from tests.fakes.ingestion import ADA, LEASE_S, Crash, Disk, Faults, HashEmbedder, Site, direction
 from tests.fakes.ingestion_reader import Contents
@@ -333,3 +335,26 @@ def test_submissions_of_one_external_id_at_once_become_versions_in_turn(disk: Di
     assert len([path for path in contents.blobs if path.startswith("raw/")]) == 4
     contents.assert_settled()
     assert ADA.subject == contents.jobs()[0]["created_by"]
+
+
+def test_a_try_that_cut_more_finely_leaves_nothing_that_is_seen(disk: Disk, site: Site) -> None:
+    """Chunks beyond the published number are not shown, and the next sweep takes them."""
+    accepted = site.submit("One.\n\nTwo.")
+    attempt = site.stores.documents.version(ADA.tenant, DocumentId(accepted.document.document_id), 1).attempt
+    site.work()
+    site.stores.chunks.put(ADA.tenant, [chunk_named(site, accepted.document.document_id, chunk_id(attempt, 2))])
+    published = site.stores.documents.get(ADA.tenant, DocumentId(accepted.document.document_id)).published
+    assert published is not None
+    assert [published.shows(chunk_id(attempt, place)) for place in range(3)] == [True, True, False]
+
+    Artefacts(site.stores, disk.clock).sweep(ADA.tenant, DocumentId(accepted.document.document_id))
+
+    contents = Contents.of(disk.folder)
+    assert contents.visible() == {"leave": ["One.", "Two."]}
+    contents.assert_settled()
+
+
+def chunk_named(site: Site, document_id: str, name: str) -> Chunk:
+    attempt = AttemptId("att_" + name.removeprefix("chk_").rpartition("_")[0])
+    page, _ = site.stores.chunks.page(ADA.tenant, DocumentId(document_id), attempt, limit=1, cursor=None)
+    return replace(page[0], chunk_id=ChunkId(name))
