@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.documents import Document, DocumentStatus
-from chalicelib.domain.identifiers import DocumentId, Entropy, JobId, attempt_of, new_id
+from chalicelib.domain.identifiers import DocumentId, Entropy, JobId, attempt_of, first_of, new_id
 from chalicelib.domain.indexes import Index
 from chalicelib.domain.jobs import Job, JobKind, JobStatus
 from chalicelib.domain.metadata import DOCUMENT_KEY
@@ -151,7 +151,8 @@ class Sweeper:
             return False
         if info.key.bucket is Bucket.CHUNKS:
             return not Artefacts(self.stores, self.clock).keeps(tenant, document)(attempt)
-        return attempt not in {version.attempt for version in self.stores.documents.versions(tenant, document_id)}
+        versions = self.stores.documents.versions(tenant, document_id)
+        return attempt not in {first_of(version.attempt) for version in versions}
 
 
 def _is_due(index: Index, now: datetime) -> bool:

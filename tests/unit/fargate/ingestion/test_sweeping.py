@@ -83,6 +83,20 @@ def test_what_is_owned_stays(disk: Disk, site: Site) -> None:
     assert waiting.document.document_id == document_id
 
 
+def test_a_retry_keeps_its_bytes_and_what_it_has_made(disk: Disk, site: Site) -> None:
+    """Its attempt has another name than the bytes it reads; both are owned."""
+    accepted = site.submit("REFUSE")
+    site.settle()
+    asyncio.run(site.service.retry(ADA, JobId(accepted.job.job_id)))
+    document_id = DocumentId(accepted.document.document_id)
+    retry = site.stores.documents.version(ADA.tenant, document_id, 1).attempt
+    write_vectors(site, document_id, retry)
+    site.clock.advance(GRACE_S + 1)
+
+    assert sweep(site) == {"chunks": 0, "vectors": 0, "blobs": 0}
+    assert len(Contents.of(disk.folder).vectors) == 2
+
+
 def test_vectors_that_came_late_go(disk: Disk, site: Site) -> None:
     """Those of a version that was replaced, and those of a document that was deleted."""
     replaced, old = ingested(site)
