@@ -53,6 +53,7 @@ _CFB_STREAMS = (
     ("EncryptedPackage", "application/vnd.ms-office.encrypted"),
     ("WordDocument", "application/msword"),
     ("Workbook", "application/vnd.ms-excel"),
+    ("Book", "application/vnd.ms-excel"),
     ("PowerPoint Document", "application/vnd.ms-powerpoint"),
     ("__properties_version1.0", "application/vnd.ms-outlook"),
 )

@@ -29,6 +29,8 @@ from fargate.ingestion.parsers import (
     samples,
     spreadsheets,
     structured_data,
+    word97,
+    word97_samples,
     xml_data,
 )
 from fargate.ingestion.parsers.source import Source
@@ -36,14 +38,13 @@ from fargate.ingestion.parsers.source import Source
 Parse = Callable[[Source], ParsedDocument]
 
 _FAMILIES: tuple[ModuleType, ...] = (
-    *(plain, markdown, html, pdf, docx, spreadsheets, presentations),
+    *(plain, markdown, html, pdf, docx, word97, spreadsheets, presentations),
     *(delimited, structured_data, xml_data, notebooks, books, mail, outlook),
 )
 _PARSERS: dict[str, Parse] = {kind: family.parse for family in _FAMILIES for kind in family.MEDIA_TYPES}
-_TAKEN = "plain text, Markdown, HTML, PDF, Word (.docx), Excel (.xlsx, .xls) and PowerPoint (.pptx)"
+_TAKEN = "plain text, Markdown, HTML, PDF, Word (.docx, .doc), Excel (.xlsx, .xls) and PowerPoint (.pptx)"
 _TAKEN += ", CSV, JSON, XML, Jupyter notebooks, EPUB and mail (.eml, .mbox, .msg)"
 _DESCRIPTIONS = {
-    "application/msword": "an old Word document (.doc)",
     "application/vnd.ms-powerpoint": "an old PowerPoint presentation (.ppt)",
     "application/vnd.oasis.opendocument.text": "an OpenDocument text (.odt)",
     "application/vnd.oasis.opendocument.spreadsheet": "an OpenDocument spreadsheet (.ods)",
@@ -78,6 +79,7 @@ _SAMPLES = {
     "a.html": b"<html><title>a</title><h1>a</h1><ul><li>b</ul><table><tr><td>c</table><pre>d</pre>",
     "a.pdf": samples.PDF,
     "a.docx": samples.docx(),
+    "a.doc": word97_samples.doc(),
     "a.xlsx": office_samples.xlsx(),
     "a.xls": office_samples.xls(),
     "a.pptx": office_samples.pptx(),

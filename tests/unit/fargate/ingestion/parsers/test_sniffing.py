@@ -73,7 +73,7 @@ def test_a_declared_type_settles_what_a_text_is_where_its_name_does_not() -> Non
         (b"This is not a zip file!", "a.odt", "unreadable", "named .odt, but what it holds is plain text"),
         (b"PK\x03\x04truncated", "a.docx", "unreadable", "damaged or incomplete"),
         (bytes(range(256)) * 4, "a.bin", "unsupported_media_type", "binary data of an unknown kind"),
-        (_CFB + "WordDocument".encode("utf-16-le"), "a.doc", "unsupported_media_type", "an old Word document"),
+        (_CFB + "PowerPoint Document".encode("utf-16-le"), "a.ppt", "unsupported_media_type", "an old PowerPoint"),
         (_CFB + "EncryptedPackage".encode("utf-16-le"), "a.docx", "encrypted", "protected by a password"),
         (b"\x89PNG\r\n\x1a\n\x00", "a.png", "scanned_needs_ocr", "is a picture"),
     ],
