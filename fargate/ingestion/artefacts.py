@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.documents import Document, DocumentStatus
-from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, attempt_of, chunk_id
+from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, attempt_of, chunk_id, first_of
 from chalicelib.errors import NotFound
 from chalicelib.ports.blobs import BlobKey, Bucket
 from chalicelib.ports.clock import Clock
@@ -77,7 +77,7 @@ class Artefacts:
         def keep(attempt: AttemptId) -> bool:
             if published is not None and attempt == published.attempt:
                 return True
-            return attempt in newer and attempt not in given_up
+            return first_of(attempt) in newer and attempt not in given_up
 
         return keep
 
