@@ -35,7 +35,9 @@ def parse(source: Source) -> ParsedDocument:
     """
     archive = Archive(source.data, source.name)
     location = _package_location(archive, source)
-    package = _xml(archive, location, source)
+    package = _xml(archive, location)
+    if package is None:
+        raise DocumentRejected("unreadable", f"{source.name} is damaged: its list of chapters cannot be read.")
     chapters = list(_chapters(package, dirname(location)))
     _refuse_encrypted(archive, chapters, source)
     present = [chapter for chapter in chapters if chapter in archive.names]
@@ -52,20 +54,20 @@ def parse(source: Source) -> ParsedDocument:
 
 def _package_location(archive: Archive, source: Source) -> str:
     """Give the path of the package file that the container names first, or else of the first there is."""
-    if _CONTAINER in archive.names:
-        for root in _xml(archive, _CONTAINER, source).iterfind(".//{*}rootfile"):
-            return normpath(str(root.get("full-path", ""))).lstrip("/")
+    container = _xml(archive, _CONTAINER)
+    stated = None if container is None else container.find(".//{*}rootfile")
+    if stated is not None and stated.get("full-path"):
+        return normpath(str(stated.get("full-path"))).lstrip("/")
     found = min((name for name in archive.names if name.endswith(".opf")), default=None)
     if found is None:
         raise DocumentRejected("unreadable", f"{source.name} is no complete e-book: it does not list its chapters.")
     return found
 
 
-def _xml(archive: Archive, member: str, source: Source) -> _Element:
-    root = xml_data.read(encodings.decode_declared(archive.read(member)), recover=True)
-    if root is None:
-        raise DocumentRejected("unreadable", f"{source.name} is damaged: its list of chapters cannot be read.")
-    return root
+def _xml(archive: Archive, member: str) -> _Element | None:
+    if member not in archive.names:
+        return None
+    return xml_data.read(encodings.decode_declared(archive.read(member)), recover=True)
 
 
 def _chapters(package: _Element, folder: str) -> Iterator[str]:
@@ -78,9 +80,8 @@ def _chapters(package: _Element, folder: str) -> Iterator[str]:
 
 
 def _refuse_encrypted(archive: Archive, chapters: list[str], source: Source) -> None:
-    if _ENCRYPTION not in archive.names:
-        return
-    for entry in _xml(archive, _ENCRYPTION, source).iterfind("{*}EncryptedData"):
+    listed = _xml(archive, _ENCRYPTION)
+    for entry in () if listed is None else listed.iterfind("{*}EncryptedData"):
         method = entry.find("{*}EncryptionMethod")
         reference = entry.find("{*}CipherData/{*}CipherReference")
         path = "" if reference is None else normpath(unquote(reference.get("URI", "")))

@@ -10,7 +10,7 @@ from itertools import islice
 
 from chalicelib.domain.documents import ParsedDocument
 from fargate.ingestion.parsers import encodings
-from fargate.ingestion.parsers.building import DocumentBuilder, clean
+from fargate.ingestion.parsers.building import DocumentBuilder, clean, too_much_text
 from fargate.ingestion.parsers.source import Source
 
 MEDIA_TYPES = ("text/csv", "text/tab-separated-values")
@@ -20,6 +20,7 @@ _DELIMITERS = ("\t", ";", "|", ",")
 _STATED = re.compile(r"\Asep=(.)[^\S\n]*\n", re.IGNORECASE)
 _SAMPLE_ROWS = 200
 _MOST_TITLES = 10
+_QUOTES_AND_SPACES = 2
 _LONGEST_CELL = 100_000_000
 _NUMBER = re.compile(r"[-+(]?[€$£¥]?\s?\d[\d.,' ]*(?:e[-+]?\d+)?\s?[%€$£¥)]?\Z", re.IGNORECASE)
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[T ].*)?\Z")
@@ -29,8 +30,10 @@ csv.field_size_limit(_LONGEST_CELL)
 
 
 def parse(source: Source) -> ParsedDocument:
-    """Read *source* as one table; rows may have more or fewer cells than others."""
+    """Read *source* as one table; rows may have more or fewer cells than others. Raises `DocumentRejected`."""
     text = clean(encodings.decode(source.data, source.language))
+    if len(text) > _QUOTES_AND_SPACES * source.max_characters:  # before all its cells are in memory
+        raise too_much_text(source.max_characters)
     stated = _STATED.match(text)
     if stated:
         text = text[stated.end() :]

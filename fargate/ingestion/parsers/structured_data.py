@@ -147,14 +147,14 @@ def _line_of(value: Any) -> str | None:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and all(_is_single(inner) for inner in value):
-        return ", ".join(inner if isinstance(inner, str) else _LITERALS[inner] for inner in value)
+        return ", ".join(filter(None, map(_line_of, value)))
     if isinstance(value, (list, Mapping)):
         return None if value else ""
     return _LITERALS[value]
 
 
 def _is_single(value: Any) -> bool:
-    return not isinstance(value, (list, Mapping))
+    return not (value and isinstance(value, (list, Mapping)))
 
 
 def _label(value: Any) -> str:
