@@ -22,6 +22,7 @@ from fargate.ingestion.parsers import (
     markdown,
     notebooks,
     office_samples,
+    opendocument,
     outlook,
     pdf,
     plain,
@@ -38,17 +39,14 @@ from fargate.ingestion.parsers.source import Source
 Parse = Callable[[Source], ParsedDocument]
 
 _FAMILIES: tuple[ModuleType, ...] = (
-    *(plain, markdown, html, pdf, docx, word97, spreadsheets, presentations),
+    *(plain, markdown, html, pdf, docx, word97, spreadsheets, presentations, opendocument),
     *(delimited, structured_data, xml_data, notebooks, books, mail, outlook),
 )
 _PARSERS: dict[str, Parse] = {kind: family.parse for family in _FAMILIES for kind in family.MEDIA_TYPES}
-_TAKEN = "plain text, Markdown, HTML, PDF, Word (.docx, .doc), Excel (.xlsx, .xls) and PowerPoint (.pptx)"
+_TAKEN = "plain text, Markdown, HTML, PDF, Word (.docx, .doc), Excel (.xlsx, .xls), PowerPoint (.pptx), OpenDocument (.odt, .ods, .odp)"
 _TAKEN += ", CSV, JSON, XML, Jupyter notebooks, EPUB and mail (.eml, .mbox, .msg)"
 _DESCRIPTIONS = {
     "application/vnd.ms-powerpoint": "an old PowerPoint presentation (.ppt)",
-    "application/vnd.oasis.opendocument.text": "an OpenDocument text (.odt)",
-    "application/vnd.oasis.opendocument.spreadsheet": "an OpenDocument spreadsheet (.ods)",
-    "application/vnd.oasis.opendocument.presentation": "an OpenDocument presentation (.odp)",
     "application/rtf": "a rich text file (.rtf)",
     "application/zip": "a zip archive",
     "application/x-msdownload": "a Windows program",
@@ -73,7 +71,7 @@ n
 ```
 <p>o</p>
 """
-_SAMPLES = {
+SAMPLES = {
     "a.txt": _PROSE.encode("cp1252"),
     "a.md": _MARKDOWN,
     "a.html": b"<html><title>a</title><h1>a</h1><ul><li>b</ul><table><tr><td>c</table><pre>d</pre>",
@@ -83,6 +81,9 @@ _SAMPLES = {
     "a.xlsx": office_samples.xlsx(),
     "a.xls": office_samples.xls(),
     "a.pptx": office_samples.pptx(),
+    "a.odt": office_samples.odt(),
+    "a.odp": office_samples.odp(),
+    "a.ods": office_samples.ods(),
     "a.csv": mail_samples.CSV,
     "a.json": mail_samples.JSON,
     "a.jsonl": mail_samples.JSON_LINES,
@@ -145,5 +146,5 @@ def parse(source: Source) -> ParsedDocument:
 def rehearse() -> None:
     """Read a harmless file of each family, so that everything a parser loads when first used is loaded."""
     for _ in range(_REHEARSALS):
-        for name, data in _SAMPLES.items():
+        for name, data in SAMPLES.items():
             parse(Source(data, name, sniff(data, name, None)))
