@@ -105,6 +105,33 @@ def pptx() -> bytes:
     )
 
 
+def opendocument(kind: str, body: str, styles: str = "", **members: str) -> bytes:
+    """Make an OpenDocument file: *kind* is text, presentation, drawing or spreadsheet."""
+    names = " ".join(f'xmlns:{name}="{name}"' for name in ("o", "t", "s", "d", "p", "x"))
+    inside = f"<o:automatic-styles>{styles}</o:automatic-styles><o:body><o:{kind}>{body}</o:{kind}></o:body>"
+    media_type = f"application/vnd.oasis.opendocument.{'graphics' if kind == 'drawing' else kind}"
+    return packed({"mimetype": media_type, "content.xml": f"<o:document {names}>{inside}</o:document>"} | members)
+
+
+def odt() -> bytes:
+    """Make a text of a heading, a paragraph, a list and a table."""
+    table = "<s:table><s:table-row><s:table-cell><t:p>d</t:p></s:table-cell></s:table-row></s:table>"
+    items = "<t:list><t:list-item><t:p>c</t:p></t:list-item></t:list>"
+    return opendocument("text", f'<t:h t:outline-level="1">a</t:h><t:p>b<t:s/></t:p>{items}{table}')
+
+
+def odp() -> bytes:
+    """Make a presentation of one slide with a title."""
+    box = '<d:frame p:class="title"><d:text-box><t:p>a</t:p></d:text-box></d:frame>'
+    return opendocument("presentation", f"<d:page>{box}</d:page>")
+
+
+def ods() -> bytes:
+    """Make a sheet with one number."""
+    cell = '<s:table-cell o:value-type="float" o:value="1.50"><t:p>1,5</t:p></s:table-cell>'
+    return opendocument("spreadsheet", f'<s:table s:name="Data"><s:table-row>{cell}</s:table-row></s:table>')
+
+
 def compound(streams: Mapping[str, bytes]) -> bytes:
     """Make a compound file (MS-CFB) of at most four long *streams*, or ones filled up to be long."""
     directory = _entry("Root Entry", 5, _END, 0, child=1)

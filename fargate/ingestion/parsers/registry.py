@@ -43,8 +43,10 @@ _FAMILIES: tuple[ModuleType, ...] = (
     *(delimited, structured_data, xml_data, notebooks, books, mail, outlook),
 )
 _PARSERS: dict[str, Parse] = {kind: family.parse for family in _FAMILIES for kind in family.MEDIA_TYPES}
-_TAKEN = "plain text, Markdown, HTML, PDF, Word (.docx, .doc), Excel (.xlsx, .xls), PowerPoint (.pptx), OpenDocument (.odt, .ods, .odp)"
-_TAKEN += ", CSV, JSON, XML, Jupyter notebooks, EPUB and mail (.eml, .mbox, .msg)"
+_TAKEN = (
+    "plain text, Markdown, HTML, PDF, Word (.docx, .doc), Excel (.xlsx, .xls), PowerPoint (.pptx), "
+    "OpenDocument (.odt, .ods, .odp), CSV, JSON, XML, Jupyter notebooks, EPUB and mail (.eml, .mbox, .msg)"
+)
 _DESCRIPTIONS = {
     "application/vnd.ms-powerpoint": "an old PowerPoint presentation (.ppt)",
     "application/rtf": "a rich text file (.rtf)",
