@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
+import pypdfium2
 import pytest
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.pdfencrypt import StandardEncryption
@@ -177,3 +178,19 @@ def test_text_that_is_hidden_among_visible_text_is_left_out_with_a_warning() -> 
     assert mixed.text == "A visible line that is long enough."
     assert mixed.warnings == ("hidden_text_left_out",)
     assert pdf(drawn(lambda canvas: hide(canvas, "Recognised."))).text == "Recognised."
+
+
+def test_embedded_files_are_attachments() -> None:
+    """Invoices carry their data so, and portfolios their documents."""
+    plain = pypdfium2.PdfDocument(samples.PDF)
+    for name, data in (("data.xml", b"<a>1</a>"), ("Übersicht.txt", b"words")):
+        plain.new_attachment(name).set_data(data)
+    packed = io.BytesIO()
+    plain.save(packed)
+    plain.close()
+    parsed = pdf(packed.getvalue())
+    assert sorted((found.name, found.data) for found in parsed.attachments) == [
+        ("data.xml", b"<a>1</a>"),
+        ("Übersicht.txt", b"words"),
+    ]
+    assert parsed.warnings == ()

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.errors import DocumentRejected
 from fargate.ingestion import sniffing
-from fargate.ingestion.parsers import registry, samples
+from fargate.ingestion.parsers import mail_samples, registry, samples
 
 _CFB = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
 
@@ -46,6 +46,20 @@ def zipped(*names: str, **contents: str) -> bytes:
         (b"{\\rtf1 a}", "a.txt", "application/rtf"),
         (b"a,b\n1,2", "a.csv", "text/csv"),
         (b'<?xml version="1.0"?><a/>', "a", "application/xml"),
+        (b'{"a": 1}', "a.txt", "application/json"),
+        (b'[{"a": 1}]', "a", "application/json"),
+        (b'{"a": 1}\n{"a": 2}', "a.ndjson", "application/jsonl"),
+        (b"{placeholder} is no data", "a.txt", "text/plain"),
+        (b'{"cells": [{"cell_type": "code"}]}', "a.json", "application/x-ipynb+json"),
+        (b"<!DOCTYPE html><p>404", "a.csv", "text/html"),
+        (b"From a@b.c Mon Jan  1 10:00:00 2024\nSubject: d\n\ne", "a", "application/mbox"),
+        (b"From here on it gets better.\nYes: it does.", "a.txt", "text/plain"),
+        (mail_samples.msg(), "a.doc", "application/vnd.ms-outlook"),
+        (
+            mail_samples.compound({"WordDocument": b"a", "b": {"__properties_version1.0": b"c"}}),
+            "a",
+            "application/msword",
+        ),
         (b"From: a@b.c\nTo: d@e.f\nSubject: g\nMIME-Version: 1.0\n\nHello.", "a", "message/rfc822"),
         (zipped(mimetype="application/epub+zip"), "a.zip", "application/epub+zip"),
         (zipped("[Content_Types].xml", "xl/workbook.xml"), "a.docx", sniffing._XLSX),
