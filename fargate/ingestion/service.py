@@ -259,8 +259,6 @@ def _bytes_of(request: DocumentCreate, limit: int) -> bytes:
     data = _encoded(request.text) if request.text is not None else _decoded(request.content_base64 or "", limit)
     if len(data) > limit:
         raise PayloadTooLarge(f"The document has {len(data)} bytes; up to {limit} go inline: use POST /v1/uploads.")
-    if not data:
-        raise _refused("text" if request.text is not None else "content_base64", "holds nothing")
     return data
 
 

@@ -137,10 +137,13 @@ def test_a_document_over_the_limit_is_sent_to_uploads(site: Site, content: dict[
 
 
 @pytest.mark.parametrize("content", [{"text": ""}, {"content_base64": ""}])
-def test_an_empty_document_is_refused(site: Site, content: dict[str, Any]) -> None:
-    """There is nothing to search in it."""
-    with pytest.raises(InvalidRequest, match="holds nothing"):
-        asyncio.run(site.service.submit(ADA, DocumentCreate(index="handbook", name="a.txt", **content)))
+def test_an_empty_document_is_taken_and_fails(disk: Disk, site: Site, content: dict[str, Any]) -> None:
+    """A file among thousands may be empty: its owner finds it with its reason, as every other that cannot be used."""
+    request = DocumentCreate(index="handbook", name="a.txt", external_id="leave", **content)
+    asyncio.run(site.service.submit(ADA, request))
+    site.work()
+    found = Contents.of(disk.folder).document()
+    assert (found["status"], found["error"]["code"]) == ("failed", "empty")
 
 
 @pytest.mark.parametrize("metadata", [{"_acl": ["all"]}, {"text": "x" * 3_000}, {"$key": 1}])
