@@ -58,7 +58,7 @@ def name_chunks(
     A chunker counts tokens, and one token may be as long as the document (a word no tokenizer knows), so a span over
     `MAX_CHUNK_CHARACTERS` becomes several chunks, and a parent over `MAX_PARENT_CHARACTERS` is no parent.
     """
-    pieces = [piece for span in spans for piece in _bounded(span) if not parsed.text[piece.start : piece.end].isspace()]
+    pieces = [piece for span in spans for piece in _bounded(span) if parsed.text[piece.start : piece.end].strip()]
     chunks = [
         Chunk(
             chunk_id=chunk_id(attempt, ordinal),
