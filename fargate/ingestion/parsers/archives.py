@@ -92,13 +92,18 @@ def refuse_remote(archive: Archive, relations: str, kind: str, name: str) -> Non
     """Raise `DocumentRejected` (`suspicious_archive`) when a part named *kind* is to be fetched from elsewhere."""
     root = archive.xml(relations)
     for relation in () if root is None else root.iterfind("{*}Relationship"):
-        external = relation.get("TargetMode") == "External" and relation.get("Type", "").endswith("/" + kind)
-        if external and _REMOTE.match(relation.get("Target", "")):
-            raise DocumentRejected(
-                "suspicious_archive",
-                f"{name} loads its template from another computer, a known way to attack. "
-                "Save it with a local template, or as PDF.",
-            )
+        if relation.get("TargetMode") == "External" and relation.get("Type", "").endswith("/" + kind):
+            refuse_remote_template(relation.get("Target", ""), name)
+
+
+def refuse_remote_template(target: str, name: str) -> None:
+    """Raise `DocumentRejected` (`suspicious_archive`) when the address *target* leads to another computer."""
+    if _REMOTE.match(target):
+        raise DocumentRejected(
+            "suspicious_archive",
+            f"{name} loads its template from another computer, a known way to attack. "
+            "Save it with a local template, or as PDF.",
+        )
 
 
 def _check(members: list[zipfile.ZipInfo], name: str) -> None:

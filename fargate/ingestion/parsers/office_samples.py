@@ -12,6 +12,11 @@ _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _DRAWING = "http://schemas.openxmlformats.org/drawingml/2006"
 _SECTOR = 512
 _FREE, _END, _FAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
+RTF = (
+    rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0\fcharset128 a;}}{\stylesheet{\s1\outlinelevel0 heading 1;}}"
+    rb"{\info{\title a}}\pard\s1 a\par\pard{\listtext\tab}\ls1 b\par\pard {\f0\'83\'5c}\u9731?{\footnote d}\par"
+    rb"\trowd\trhdr\clvmrg\cellx9\intbl c\cell\row}"
+)
 _CUTOFF = 4096
 """Streams shorter than this would go into a container inside the container."""
 

@@ -27,6 +27,7 @@ from fargate.ingestion.parsers import (
     pdf,
     plain,
     presentations,
+    rich_text,
     samples,
     spreadsheets,
     structured_data,
@@ -39,17 +40,16 @@ from fargate.ingestion.parsers.source import Source
 Parse = Callable[[Source], ParsedDocument]
 
 _FAMILIES: tuple[ModuleType, ...] = (
-    *(plain, markdown, html, pdf, docx, word97, spreadsheets, presentations, opendocument),
+    *(plain, markdown, html, pdf, docx, word97, spreadsheets, presentations, opendocument, rich_text),
     *(delimited, structured_data, xml_data, notebooks, books, mail, outlook),
 )
 _PARSERS: dict[str, Parse] = {kind: family.parse for family in _FAMILIES for kind in family.MEDIA_TYPES}
 _TAKEN = (
     "plain text, Markdown, HTML, PDF, Word (.docx, .doc), Excel (.xlsx, .xls), PowerPoint (.pptx), "
-    "OpenDocument (.odt, .ods, .odp), CSV, JSON, XML, Jupyter notebooks, EPUB and mail (.eml, .mbox, .msg)"
+    "OpenDocument (.odt, .ods, .odp), RTF, CSV, JSON, XML, Jupyter notebooks, EPUB and mail (.eml, .mbox, .msg)"
 )
 _DESCRIPTIONS = {
     "application/vnd.ms-powerpoint": "an old PowerPoint presentation (.ppt)",
-    "application/rtf": "a rich text file (.rtf)",
     "application/zip": "a zip archive",
     "application/x-msdownload": "a Windows program",
     sniffing.BINARY: "binary data of an unknown kind",
@@ -83,6 +83,7 @@ SAMPLES = {
     "a.xlsx": office_samples.xlsx(),
     "a.xls": office_samples.xls(),
     "a.pptx": office_samples.pptx(),
+    "a.rtf": office_samples.RTF,
     "a.odt": office_samples.odt(),
     "a.odp": office_samples.odp(),
     "a.ods": office_samples.ods(),
