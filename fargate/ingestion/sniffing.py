@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from pathlib import PurePath
 
 from chalicelib.errors import DocumentRejected
@@ -137,7 +138,7 @@ def _zip_type(data: bytes, name: str) -> str:
             names = archive.namelist()
             if "mimetype" in names and archive.getinfo("mimetype").file_size < 200:
                 return archive.read("mimetype").decode("ascii", "replace").strip()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, EOFError, OSError, RuntimeError) as error:
         raise DocumentRejected(
             "unreadable", f"{name} is a damaged or incomplete zip container. Open it in its program and save it again."
         ) from error

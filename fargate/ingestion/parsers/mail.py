@@ -26,6 +26,8 @@ _ESCAPED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 _SIGNATURES = frozenset(("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"))
 _SEALED = frozenset(("application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted"))
 _REPEATED = frozenset(("text/x-amp-html", "text/watch-html"))
+_LONGEST_HEADER, _MOST_HEADERS = 20_000, 100
+"""The library takes time with the square of a header's encoded words; the longest lists of recipients are shorter."""
 _PACKED = ("base64", "quoted-printable")
 
 
@@ -105,10 +107,11 @@ class Reader:
 
     def header(self, message: Message, name: str) -> str:
         """Give a header as it is meant: unfolded, decoded, several of a name in one line."""
-        return ", ".join(filter(None, (one_line(self._decoded(value)) for value in message.get_all(name, []))))
+        values = (one_line(self._decoded(value)) for value in message.get_all(name, [])[:_MOST_HEADERS])
+        return ", ".join(filter(None, values))
 
     def _decoded(self, raw: str) -> str:
-        text = encodings.decode(raw.encode("utf-8", "surrogateescape"), self._language)
+        text = encodings.decode(raw[:_LONGEST_HEADER].encode("utf-8", "surrogateescape"), self._language)
         try:
             words = decode_header(text)
         except HeaderParseError:  # damaged Base64
@@ -124,7 +127,7 @@ class Reader:
 
     def _gather(self, part: Message, into: _Gathered) -> None:
         kind = part.get_content_type()
-        payload = part.get_payload()
+        payload = part.get_payload() if part.is_multipart() else None
         inner = [one for one in payload if isinstance(one, Message)] if isinstance(payload, list) else []
         if kind == "message/rfc822" and inner:
             into.files.extend(self._letter_inside(part, letter) for letter in inner)
@@ -165,7 +168,7 @@ class Reader:
             into.files.append(File(name, kind, content, content_id, attached))
 
     def _text(self, part: Message, content: bytes) -> str:
-        charset = part.get_content_charset()
+        charset = _charset(part)
         if self._transcoded and str(part.get("Content-Transfer-Encoding", "")).strip().lower() not in _PACKED:
             charset = "utf-8"
         if charset:
@@ -178,8 +181,18 @@ class Reader:
         return File(named, "message/rfc822", letter.as_bytes())
 
     def _file_name(self, part: Message) -> str:
-        name = part.get_filename("")
+        try:
+            name = part.get_filename("")
+        except ValueError:  # it is told in an encoding whose own name cannot be read
+            return ""
         return one_line(self._decoded(name)) if name else ""
+
+
+def _charset(part: Message) -> str | None:
+    try:
+        return part.get_content_charset()
+    except ValueError:  # as above
+        return None
 
 
 class _Gathered:

@@ -248,6 +248,8 @@ def test_a_subject_alone_is_a_mail() -> None:
         b"Subject: x\nContent-Type: ;;;\nContent-Transfer-Encoding: base64\n\n!!! not base64 !!!",
         b"Subject: \xff\xfe\x80\n\x00\xff",
         b"Subject: x\nContent-Type: text/plain; charset*=utf-8'en'%FF%FE\n\nwords",
+        b"Subject: x\nContent-Type: text/plain; charset*=\xff'en'a\n\nw\xff",
+        b"Subject: x\nContent-Type: a/b; name*=\xff'en'%ff\n\nw\xff",
         b"Subject: x\nContent-Type: message/rfc822\n\n",
         b"Subject: x\nContent-Type: message/delivery-status\n\nReporting-MTA: a\n\nStatus: 5.1.1\n",
     ],
@@ -255,6 +257,12 @@ def test_a_subject_alone_is_a_mail() -> None:
 def test_carelessly_written_mail_is_read(mail: bytes) -> None:
     """The standard is honoured in the breach."""
     assert read(mail).text
+
+
+def test_a_header_of_any_length_is_read_in_time() -> None:
+    """What is more than the longest list of recipients is cut off."""
+    words = "=?utf-8?q?a?= " * 100_000
+    assert len(read(f"Subject: x\nTo: {words}\n\ntext").text) < 20_000
 
 
 def test_letters_nested_beyond_reason_do_not_run_the_stack_out() -> None:
