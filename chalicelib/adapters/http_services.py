@@ -28,6 +28,7 @@ from chalicelib.contracts.documents import (
     DocumentChange,
     DocumentCreate,
     JobAccepted,
+    Redriven,
     UploadsAccepted,
     UploadsCreate,
 )
@@ -146,6 +147,14 @@ class HttpIngestor:
     async def delete_index(self, principal: Principal, name: str) -> JobAccepted:
         """See `Ingestor.delete_index`."""
         return await self._upstream.delete(principal, f"/ingestion/indexes/{_quoted(name)}", JobAccepted)
+
+    async def sweep(self, principal: Principal, name: str) -> JobAccepted:
+        """See `Ingestor.sweep`."""
+        return await self._upstream.act(principal, f"/ingestion/indexes/{_quoted(name)}/sweep", JobAccepted)
+
+    async def redrive(self, principal: Principal, name: str) -> Redriven:
+        """See `Ingestor.redrive`."""
+        return await self._upstream.act(principal, f"/ingestion/indexes/{_quoted(name)}/redrive", Redriven)
 
     async def cancel(self, principal: Principal, job_id: JobId) -> JobAccepted:
         """See `Ingestor.cancel`."""

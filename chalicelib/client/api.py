@@ -36,6 +36,7 @@ from chalicelib.contracts.documents import (
     DocumentView,
     JobAccepted,
     JobView,
+    Redriven,
     UploadsAccepted,
     UploadsCreate,
     UploadView,
@@ -132,6 +133,14 @@ class Client:
     def create_index(self, request: IndexCreate, *, idempotency_key: str | None = None) -> IndexView:
         """Make an empty index."""
         return self._create("/indexes", request, IndexView, idempotency_key)
+
+    def sweep_index(self, name: str) -> JobView:
+        """Begin to look through the index for what nobody owns; give the job."""
+        return self._send(self._call("POST", f"/indexes/{_quoted(name)}/sweep"), JobAccepted).job
+
+    def redrive_index(self, name: str) -> int:
+        """Queue again what was given up on the index after failures of the platform's own; give how many jobs."""
+        return self._send(self._call("POST", f"/indexes/{_quoted(name)}/redrive"), Redriven).jobs
 
     def delete_index(self, name: str) -> JobAccepted:
         """Remove an index and all its documents."""

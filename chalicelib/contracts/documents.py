@@ -155,6 +155,12 @@ class JobAccepted(ResponseModel):
     job: JobView
 
 
+class Redriven(ResponseModel):
+    """How many jobs were queued again."""
+
+    jobs: int
+
+
 class UploadFile(DocumentFields):
     """A file that will be sent to a presigned URL."""
 

@@ -34,6 +34,7 @@ from chalicelib.contracts.documents import (
     JobAccepted,
     JobView,
     ProgressView,
+    Redriven,
     UploadFile,
     UploadsAccepted,
     UploadsCreate,
@@ -216,6 +217,7 @@ _ALL: list[BaseModel] = [
     _DOCUMENT,
     ListOf[DocumentView](items=[_DOCUMENT]),
     JobAccepted(job=_QUEUED.model_copy(update={"kind": JobKind.DELETE})),
+    Redriven(jobs=3),
     ListOf[ChunkView](items=[_CHUNK]),
     ListOf[DocumentVersionView](
         items=[

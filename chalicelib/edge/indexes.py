@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.contracts.common import ListOf
-from chalicelib.contracts.documents import JobAccepted
+from chalicelib.contracts.documents import JobAccepted, Redriven
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.queries import NoQuery, PageQuery
 from chalicelib.contracts.rendering import index_view
@@ -55,3 +55,28 @@ def get_index(call: Call[NoQuery]) -> IndexView:
 def delete_index(call: Call[NoQuery]) -> JobAccepted:
     """No question is answered from it any more at once; the job removes what was stored."""
     return call.edge.wait(call.edge.ingestor.delete_index(call.principal, call.path["index"]))
+
+
+@indexes.act(
+    "/indexes/{index}/sweep",
+    permission=Permission.DOCUMENTS_WRITE,
+    returns=JobAccepted,
+    summary="Sweep an index for what nobody owns",
+)
+def sweep_index(call: Call[NoQuery]) -> JobAccepted:
+    """
+    Looks through documents, vectors and blobs for what no document accounts for, and removes it; the job's result says
+    how much that was. Every index is swept once a day without being asked for.
+    """
+    return call.edge.wait(call.edge.ingestor.sweep(call.principal, call.path["index"]))
+
+
+@indexes.act(
+    "/indexes/{index}/redrive",
+    permission=Permission.DOCUMENTS_WRITE,
+    returns=Redriven,
+    summary="Queue again what was given up",
+)
+def redrive_index(call: Call[NoQuery]) -> Redriven:
+    """Every job on the index that failed with the code `internal`, once its cause is mended."""
+    return call.edge.wait(call.edge.ingestor.redrive(call.principal, call.path["index"]))

@@ -22,6 +22,7 @@ from chalicelib.contracts.documents import (
     DocumentChange,
     DocumentCreate,
     JobAccepted,
+    Redriven,
     UploadsAccepted,
     UploadsCreate,
 )
@@ -63,6 +64,14 @@ class Ingestor(Protocol):
 
     async def delete_index(self, principal: Principal, name: str) -> JobAccepted:
         """Hide the index at once, and queue the removal of all its documents."""
+        ...
+
+    async def sweep(self, principal: Principal, name: str) -> JobAccepted:
+        """Queue a search of the index for what no document accounts for, and its removal."""
+        ...
+
+    async def redrive(self, principal: Principal, name: str) -> Redriven:
+        """Queue again every job on the index that was given up after failures of the platform's own; give how many."""
         ...
 
     async def cancel(self, principal: Principal, job_id: JobId) -> JobAccepted:

@@ -74,6 +74,17 @@ class Jobs:
             if cursor is None or len(listed) >= limit or looked_at >= _LOOKED_AT_A_PAGE:
                 return listed, cursor
 
+    def failed(self, tenant: Tenant) -> Iterator[Job]:
+        """Give the jobs of the tenant that failed, newest first."""
+        cursor: str | None = None
+        while True:
+            query = Query(TableName.JOBS, keys.jobs_of(tenant), IndexName.GSI1, descending=True, cursor=cursor)
+            page = self._table.query(query)
+            yield from (job for job in map(_jobs.load, page.items) if job.status is JobStatus.FAILED)
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+
     def unfinished(self, before: datetime) -> Iterator[tuple[Tenant, Job]]:
         """
         Give the jobs of all tenants that have not ended and were last written before *before*, with their tenants.

@@ -12,6 +12,7 @@ from chalicelib.contracts.documents import (
     DocumentChange,
     DocumentCreate,
     JobAccepted,
+    Redriven,
     UploadsAccepted,
     UploadsCreate,
 )
@@ -89,6 +90,16 @@ def _add_intake(routes: APIRouter, service: Ingestor, authenticate: Authenticate
 
 def _add_jobs(routes: APIRouter, service: Ingestor, authenticate: Authenticate) -> None:
     editor = Depends(requires(Permission.DOCUMENTS_WRITE, authenticate))
+
+    @routes.post("/indexes/{name}/redrive", status_code=status.HTTP_202_ACCEPTED)
+    async def redrive(name: str, principal: Principal = editor) -> Redriven:
+        """Queue again what was given up."""
+        return await service.redrive(principal, name)
+
+    @routes.post("/indexes/{name}/sweep", status_code=status.HTTP_202_ACCEPTED)
+    async def sweep(name: str, principal: Principal = editor) -> JobAccepted:
+        """Begin to look for what nobody owns."""
+        return await service.sweep(principal, name)
 
     @routes.post("/jobs/{job_id}/cancel", status_code=status.HTTP_202_ACCEPTED)
     async def cancel(job_id: str, principal: Principal = editor) -> JobAccepted:

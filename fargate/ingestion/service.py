@@ -18,6 +18,7 @@ from chalicelib.contracts.documents import (
     DocumentChange,
     DocumentCreate,
     JobAccepted,
+    Redriven,
     UploadFile,
     UploadsAccepted,
     UploadsCreate,
@@ -46,7 +47,9 @@ from fargate.ingestion.intake import Content, Intake, Submission
 from fargate.ingestion.previews import Previews
 from fargate.ingestion.reach import document_in_reach
 from fargate.ingestion.stores import Stores
+from fargate.ingestion.sweeping import Sweeper
 from fargate.ingestion.tools import Tools
+from fargate.ingestion.tracking import is_to_be_done
 from fargate.ingestion.uploads import awaits_upload, begin_after_upload
 
 
@@ -119,6 +122,14 @@ class IngestionService:
     async def delete_index(self, principal: Principal, name: str) -> JobAccepted:
         """See `Ingestor.delete_index`."""
         return JobAccepted(job=job_view(await asyncio.to_thread(self._delete_index, principal, name)))
+
+    async def sweep(self, principal: Principal, name: str) -> JobAccepted:
+        """See `Ingestor.sweep`."""
+        return JobAccepted(job=job_view(await asyncio.to_thread(self._sweep, principal, name)))
+
+    async def redrive(self, principal: Principal, name: str) -> Redriven:
+        """See `Ingestor.redrive`."""
+        return Redriven(jobs=await asyncio.to_thread(self._redrive, principal, name))
 
     async def cancel(self, principal: Principal, job_id: JobId) -> JobAccepted:
         """See `Ingestor.cancel`."""
@@ -246,6 +257,19 @@ class IngestionService:
             at=self._clock.now(),
             entropy=self._entropy,
         )
+
+    def _sweep(self, principal: Principal, name: str) -> Job:
+        tenant, index = principal.tenant, self._stores.indexes.permitted(principal, name)
+        job = Sweeper(self._stores, self._clock, self._entropy).job(index.name, principal.subject)
+        self._stores.table.write(self._stores.jobs.adding(tenant, job))
+        return self._queued(tenant, job.job_id)
+
+    def _redrive(self, principal: Principal, name: str) -> int:
+        tenant, index = principal.tenant, self._stores.indexes.permitted(principal, name)
+        given_up = [job for job in self._stores.jobs.failed(tenant) if job.index == index.name and is_to_be_done(job)]
+        for job in given_up:
+            messages.send(self._stores.queue, tenant, job)
+        return len(given_up)
 
     def _queued(self, tenant: Tenant, job_id: JobId) -> Job:
         """Give the job after queueing it; one that is queued or under way already is not harmed by a second message."""

@@ -30,6 +30,7 @@ from chalicelib.contracts.documents import (
     DocumentChange,
     DocumentCreate,
     JobAccepted,
+    Redriven,
     UploadFile,
     UploadsCreate,
 )
@@ -120,6 +121,8 @@ class IngestorContract:
                 await reached.submit(ada, document),
                 await reached.open_uploads(ada, files),
                 await reached.change(ada, DocumentId("doc_1"), change),
+                await reached.sweep(ada, "handbook"),
+                await reached.redrive(ada, "handbook"),
                 await reached.cancel(ada, JobId("job_1")),
                 await reached.retry(ada, JobId("job_1")),
                 await reached.delete(ada, DocumentId("doc_1")),
@@ -129,8 +132,9 @@ class IngestorContract:
 
         results = asyncio.run(scenario())
         accepted, job = DocumentAccepted(document=DOCUMENT, job=JOB), JobAccepted(job=JOB)
-        assert results == [INDEX, accepted, UPLOADS, accepted, job, job, job, job, PREVIEW]
-        asked = [index, document, files, ("doc_1", change), ("cancel", "job_1"), ("retry", "job_1")]
+        assert results == [INDEX, accepted, UPLOADS, accepted, job, Redriven(jobs=3), job, job, job, job, PREVIEW]
+        maintained = [("sweep", "handbook"), ("redrive", "handbook")]
+        asked = [index, document, files, ("doc_1", change), *maintained, ("cancel", "job_1"), ("retry", "job_1")]
         assert scripted.asked == [(ada, each) for each in (*asked, "doc_1", "handbook", preview)]
 
     def test_a_change_leaves_out_what_was_left_out(self, scripted: ScriptedIngestor, reached: Ingestor) -> None:

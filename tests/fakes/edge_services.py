@@ -27,6 +27,7 @@ from chalicelib.contracts.documents import (
     DocumentChange,
     DocumentCreate,
     JobAccepted,
+    Redriven,
     UploadsAccepted,
     UploadsCreate,
     UploadView,
@@ -164,6 +165,18 @@ class InstantIngestor:
         )
         job = self._job(principal, JobKind.RETAG, document.index, document_id)
         return DocumentAccepted(document=document_view(changed), job=job_view(job))
+
+    async def sweep(self, principal: Principal, name: str) -> JobAccepted:
+        """See `Ingestor.sweep`."""
+        await self._store.trouble.strike()
+        index = self._store.indexes.permitted(principal, name)
+        return JobAccepted(job=job_view(self._job(principal, JobKind.SWEEP, index.name, None)))
+
+    async def redrive(self, principal: Principal, name: str) -> Redriven:
+        """See `Ingestor.redrive`."""
+        await self._store.trouble.strike()
+        self._store.indexes.permitted(principal, name)
+        return Redriven(jobs=0)
 
     async def cancel(self, principal: Principal, job_id: JobId) -> JobAccepted:
         """See `Ingestor.cancel`."""

@@ -28,6 +28,7 @@ from chalicelib.contracts.documents import (
     JobAccepted,
     JobView,
     ProgressView,
+    Redriven,
     UploadsAccepted,
     UploadsCreate,
     UploadView,
@@ -153,6 +154,16 @@ class ScriptedIngestor(Scripted):
         """See `Ingestor.change`."""
         self.note(principal, (document_id, change))
         return DocumentAccepted(document=DOCUMENT, job=JOB)
+
+    async def sweep(self, principal: Principal, name: str) -> JobAccepted:
+        """See `Ingestor.sweep`."""
+        self.note(principal, ("sweep", name))
+        return JobAccepted(job=JOB)
+
+    async def redrive(self, principal: Principal, name: str) -> Redriven:
+        """See `Ingestor.redrive`."""
+        self.note(principal, ("redrive", name))
+        return Redriven(jobs=3)
 
     async def cancel(self, principal: Principal, job_id: JobId) -> JobAccepted:
         """See `Ingestor.cancel`."""

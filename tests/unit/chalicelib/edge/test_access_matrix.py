@@ -110,6 +110,8 @@ ROWS = {
     "create_index": Row(lambda platform: Target("/indexes", {"name": f"new-{next(platform.numbers)}"}), narrowed=404),
     "list_indexes": Row(at("/indexes")),
     "get_index": Row(_with_index(lambda name: Target(f"/indexes/{name}")), 404, 404),
+    "sweep_index": Row(_with_index(lambda name: Target(f"/indexes/{name}/sweep")), 404, 404),
+    "redrive_index": Row(_with_index(lambda name: Target(f"/indexes/{name}/redrive")), 404, 404),
     "delete_index": Row(_with_index(lambda name: Target(f"/indexes/{name}")), 404, 404),
     "create_document": Row(
         _with_index(lambda name: Target("/documents", {"index": name, "name": "a.md", "text": "A."})), 404, 404
