@@ -200,7 +200,7 @@ def _read(child: _Child, request: Request) -> ParsedDocument:
     raise _why(status, memory, time.monotonic() >= deadline, request)
 
 
-def _collect(child: _Child, deadline: float, limit: int) -> bytes | None:
+def _collect(child: _Child, deadline: float, limit: int) -> bytearray | None:
     """Gather what a child writes until it closes the pipe or its time is up; None when it writes too much."""
     parts = bytearray()
     while _readable(child.answer, deadline):
@@ -210,7 +210,7 @@ def _collect(child: _Child, deadline: float, limit: int) -> bytes | None:
         parts += part
         if len(parts) > limit:
             return None
-    return bytes(parts)
+    return parts
 
 
 def _readable(descriptor: int, deadline: float) -> bool:

@@ -76,18 +76,20 @@ def reject(reason: str, detail: str) -> bytes:
     return _REJECTED + json.dumps([reason, detail]).encode()
 
 
-def verdict(answer: bytes) -> ParsedDocument:
+def verdict(answer: bytearray) -> ParsedDocument:
     """
-    Read a child's answer. Raises the `DocumentRejected` that it tells, or `unreadable` where it makes no sense:
+    Read a child's answer, and use it up: it may be large. Raises the `DocumentRejected` that it tells, or `unreadable` where it makes no sense:
     a child that a file took over may write what it likes.
     """
     try:
-        if answer.startswith(_ACCEPTED):
-            return _checked(_PARSED.validate_json(memoryview(answer)[1:].tobytes(), strict=False))
-        reason, detail = json.loads(answer[1:])
+        kind = bytes(answer[:1])
+        del answer[:1]
+        if kind == _ACCEPTED:
+            return _checked(_PARSED.validate_json(answer, strict=False))
+        reason, detail = json.loads(answer)
     except (ValidationError, ValueError, TypeError) as error:
         raise nonsense() from error
-    if not answer.startswith(_REJECTED) or reason not in REASONS or not isinstance(detail, str):
+    if kind != _REJECTED or reason not in REASONS or not isinstance(detail, str):
         raise nonsense()
     raise DocumentRejected(reason, detail[:_MAX_DETAIL])
 

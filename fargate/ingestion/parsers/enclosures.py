@@ -8,7 +8,7 @@ from chalicelib.domain.documents import Attachment
 from fargate.ingestion.parsers.building import clean, one_line
 
 MAX_COUNT = 100
-MAX_BYTES = 128 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 """What the sandbox's answer can carry beside the text, a third being added by its encoding."""
 LEFT_OUT = "attachments_left_out"
 _LONGEST_NAME = 200

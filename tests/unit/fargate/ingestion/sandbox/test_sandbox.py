@@ -263,14 +263,14 @@ def test_a_child_forked_too_late_ends_by_itself() -> None:
 def test_no_answer_is_too_odd_to_be_judged(answer: bytes) -> None:
     """A child that was taken over may write what it likes."""
     with pytest.raises(DocumentRejected) as caught:
-        verdict(answer)
+        verdict(bytearray(answer))
     assert caught.value.reason == "unreadable"
 
 
 def test_a_refusals_detail_is_kept_within_bounds() -> None:
     """What a child says is shown to users, but not at any length."""
     with pytest.raises(DocumentRejected) as caught:
-        verdict(b"-" + json.dumps(["empty", "x" * 9_999]).encode())
+        verdict(bytearray(b"-" + json.dumps(["empty", "x" * 9_999]).encode()))
     assert len(caught.value.detail) == 1_000
 
 
