@@ -34,6 +34,7 @@ from chalicelib.contracts.documents import (
 )
 from chalicelib.contracts.identity import HEADER
 from chalicelib.contracts.indexes import IndexCreate, IndexView
+from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, IngestionCreate
 from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import DocumentId, JobId
 from chalicelib.errors import DeadlineExceeded, Unauthenticated
@@ -134,6 +135,14 @@ class HttpIngestor:
     async def open_uploads(self, principal: Principal, request: UploadsCreate) -> UploadsAccepted:
         """See `Ingestor.open_uploads`."""
         return await self._upstream.post(principal, "/ingestion/uploads", request, UploadsAccepted)
+
+    async def open_imports(self, principal: Principal, request: ImportsCreate) -> ImportsAccepted:
+        """See `Ingestor.open_imports`."""
+        return await self._upstream.post(principal, "/ingestion/imports", request, ImportsAccepted)
+
+    async def ingest(self, principal: Principal, request: IngestionCreate) -> JobAccepted:
+        """See `Ingestor.ingest`."""
+        return await self._upstream.post(principal, "/ingestion/batches", request, JobAccepted)
 
     async def change(self, principal: Principal, document_id: DocumentId, change: DocumentChange) -> DocumentAccepted:
         """See `Ingestor.change`."""

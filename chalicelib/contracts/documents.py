@@ -20,6 +20,7 @@ MAX_PREVIEW_CHARACTERS = 200_000
 DocumentName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
 MediaType = Annotated[str, StringConstraints(max_length=127, pattern=r"^[\w.+-]+/[\w.+-]+(\s*;.*)?$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Group = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:@-]+$")]
 Acl = Annotated[list[Group], Field(min_length=1, max_length=20, description="Groups that may read it")]
 
@@ -127,8 +128,18 @@ class ProgressView(ResponseModel):
     eta_s: float | None
 
 
+class ChildrenView(ResponseModel):
+    """How many documents a batch has, and what has become of them so far."""
+
+    total: int
+    open: int
+    succeeded: int
+    failed: int
+    cancelled: int
+
+
 class JobView(ResponseModel):
-    """Long work."""
+    """Long work. One that takes in many documents has a child for each, with its *line*."""
 
     job_id: Identifier
     kind: JobKind
@@ -138,6 +149,9 @@ class JobView(ResponseModel):
     progress: ProgressView
     error: DocumentError | None
     result: dict[str, Any] | None
+    parent_id: Identifier | None = None
+    line: int | None = None
+    children: ChildrenView | None = None
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -165,7 +179,7 @@ class UploadFile(DocumentFields):
     """A file that will be sent to a presigned URL."""
 
     size_bytes: int = Field(gt=0, le=MAX_UPLOAD_BYTES)
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256: Sha256 | None = None
 
 
 class UploadsCreate(RequestModel):

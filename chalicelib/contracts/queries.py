@@ -40,6 +40,7 @@ class DocumentsQuery(PageQuery):
 
 
 class JobsQuery(PageQuery):
-    """Which jobs."""
+    """Which jobs; the children of another one are listed by it alone."""
 
     status: JobStatus | None = None
+    parent: Identifier | None = Field(None, description="The children of this job, in order of line")

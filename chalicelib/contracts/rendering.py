@@ -14,15 +14,18 @@ from chalicelib.contracts.asking import (
     UsageView,
 )
 from chalicelib.contracts.documents import (
+    ChildrenView,
     ChunkView,
     DocumentError,
     DocumentVersionView,
     DocumentView,
     JobView,
+    ProgressView,
 )
 from chalicelib.contracts.identities import ApiKeyView, Me
 from chalicelib.contracts.indexes import ComponentModel, IndexView, RecipeModel
 from chalicelib.domain.access import PERMISSIONS, Principal
+from chalicelib.domain.batches import Batch
 from chalicelib.domain.credentials import ApiKey
 from chalicelib.domain.documents import Chunk, Document, DocumentVersion
 from chalicelib.domain.indexes import Index, Recipe
@@ -99,10 +102,35 @@ def chunk_view(chunk: Chunk) -> ChunkView:
 
 def job_view(job: Job) -> JobView:
     """Show a job; one that its owner wants to end says so until it has."""
-    view = JobView.model_validate(job)
-    if not job.cancelling or job.status in ENDED:
-        return view
-    return view.model_copy(update={"progress": view.progress.model_copy(update={"stage": "cancelling"})})
+    progress = ProgressView.model_validate(job.progress)
+    if job.cancelling and job.status not in ENDED:
+        progress = progress.model_copy(update={"stage": "cancelling"})
+    return JobView(
+        job_id=job.job_id,
+        kind=job.kind,
+        status=job.status,
+        index=job.index,
+        document_id=job.document_id,
+        progress=progress,
+        error=DocumentError.model_validate(job.error) if job.error else None,
+        result=dict(job.result) if job.result is not None else None,
+        parent_id=job.parent_id,
+        line=job.line,
+        children=_children(job.batch) if job.batch else None,
+        created_at=job.created_at,
+        updated_at=job.updated_at,
+    )
+
+
+def _children(batch: Batch) -> ChildrenView:
+    total = batch.lines or 0
+    return ChildrenView(
+        total=total,
+        open=total - batch.ended,
+        succeeded=batch.succeeded,
+        failed=batch.failed,
+        cancelled=batch.cancelled,
+    )
 
 
 def passage_view(passage: Passage, *, explain: bool) -> PassageView:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from chalicelib.domain.batches import Batch
 from chalicelib.domain.documents import Rejection
 from chalicelib.domain.identifiers import DocumentId, Entropy, JobId, new_id
 
@@ -20,6 +21,7 @@ class JobKind(StrEnum):
     DELETE_INDEX = "delete_index"
     RETAG = "retag"
     SWEEP = "sweep"
+    BATCH = "batch"
 
 
 class JobStatus(StrEnum):
@@ -68,6 +70,13 @@ class Job:
     """How often its owner let it start anew."""
     cancelling: bool = False
     """Whether its owner wants it to end; a worker that has it in hand ends it at its next step."""
+    parent_id: JobId | None = None
+    line: int | None = None
+    """Which line of its parent's manifest it does, from 1."""
+    source: str | None = None
+    """Where its bytes lie in the import area, until it takes them over."""
+    batch: Batch | None = None
+    """What is handed out to its children, where it has some."""
     version: int = 0
 
 

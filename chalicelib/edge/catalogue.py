@@ -8,10 +8,11 @@ from chalicelib.edge.components import components
 from chalicelib.edge.documents import documents
 from chalicelib.edge.health import health
 from chalicelib.edge.indexes import indexes
+from chalicelib.edge.ingestions import ingestions
 from chalicelib.edge.jobs import jobs
 from chalicelib.edge.me import me
 from chalicelib.edge.openapi_document import describing
 from chalicelib.edge.runs import runs
 from chalicelib.edge.uploads import uploads
 
-RESOURCES = describing([indexes, documents, uploads, jobs, asking, runs, components, me, api_keys, health])
+RESOURCES = describing([indexes, documents, uploads, ingestions, jobs, asking, runs, components, me, api_keys, health])

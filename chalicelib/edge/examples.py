@@ -43,6 +43,7 @@ from chalicelib.contracts.documents import (
 from chalicelib.contracts.health import Dependency, Health, Readiness
 from chalicelib.contracts.identities import ApiKeyCreate, ApiKeyCreated, ApiKeyView, Me
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate, IndexView, RecipeModel
+from chalicelib.contracts.ingestions import ImportFile, ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
 from chalicelib.domain.access import PERMISSIONS, Role
 from chalicelib.domain.documents import BlockKind, DocumentStatus
 from chalicelib.domain.indexes import GenerationStatus
@@ -250,6 +251,20 @@ _ALL: list[BaseModel] = [
             )
         ],
     ),
+    ImportsCreate(index="handbook", files=[ImportFile(path="2026/leave.pdf", size_bytes=1_048_576)]),
+    ImportsAccepted(
+        imports=[
+            ImportView(
+                path="2026/leave.pdf",
+                method="PUT",
+                url="https://storage.example/import?signature=…",
+                headers={"Content-Type": "application/octet-stream"},
+                fields={},
+                expires_at=_AT + timedelta(hours=1),
+            )
+        ]
+    ),
+    IngestionCreate(index="handbook", prefix="2026/", metadata={"team": "hr"}),
     _RUNNING,
     ListOf[JobView](items=[_RUNNING]),
     RetrieveRequest(question=_QUESTION, top_k=5, explain=True),

@@ -17,10 +17,11 @@ jobs = Resource("jobs", "Long work, and how far it is")
 
 @jobs.get("/jobs", permission=Permission.KNOWLEDGE_READ, query=JobsQuery, returns=ListOf[JobView], summary="List jobs")
 def list_jobs(call: Call[JobsQuery]) -> ListOf[JobView]:
-    """Newest first, those on indexes within the caller's reach."""
+    """Newest first, those on indexes within the caller's reach; with `parent` its children, in order of line."""
     asked = call.input
+    parent = JobId(asked.parent) if asked.parent else None
     found, cursor = call.edge.jobs.list(
-        call.principal.tenant, status=asked.status, limit=asked.limit, cursor=asked.cursor
+        call.principal.tenant, status=asked.status, limit=asked.limit, cursor=asked.cursor, parent=parent
     )
     return ListOf[JobView](items=[job_view(job) for job in found if _reaches(call.principal, job)], next_cursor=cursor)
 
@@ -38,7 +39,8 @@ def get_job(call: Call[NoQuery]) -> JobView:
 def cancel_job(call: Call[NoQuery]) -> JobAccepted:
     """
     An ingestion that waits ends at once; one that runs ends at its next step, and what it made is removed. A version
-    that was ready before stays as it was. Fails with 409 for a job that has ended, and for deletions.
+    that was ready before stays as it was. A batch ends with all its children. Fails with 409 for a job that has ended,
+    and for deletions.
     """
     return call.edge.wait(call.edge.ingestor.cancel(call.principal, JobId(call.path["job_id"])))
 
@@ -47,7 +49,8 @@ def cancel_job(call: Call[NoQuery]) -> JobAccepted:
 def retry_job(call: Call[NoQuery]) -> JobAccepted:
     """
     An ingestion that failed or was cancelled starts anew, with the bytes that were sent, as the same version of its
-    document. Fails with 409 where a newer version was submitted since, and for a job that has not failed.
+    document. Of a batch that has ended, all children that failed or were cancelled do. Fails with 409 where a newer
+    version was submitted since, and for a job that has not failed.
     """
     return call.edge.wait(call.edge.ingestor.retry(call.principal, JobId(call.path["job_id"])))
 

@@ -17,6 +17,7 @@ class Bucket(StrEnum):
     RAW = "raw"
     CHUNKS = "chunks"
     EVALUATIONS = "evaluations"
+    IMPORTS = "imports"
 
 
 @dataclass(frozen=True, slots=True)

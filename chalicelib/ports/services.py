@@ -27,6 +27,7 @@ from chalicelib.contracts.documents import (
     UploadsCreate,
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView
+from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, IngestionCreate
 from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import DocumentId, JobId
 
@@ -48,6 +49,19 @@ class Ingestor(Protocol):
 
     async def open_uploads(self, principal: Principal, request: UploadsCreate) -> UploadsAccepted:
         """Give a presigned URL for each file; a file's ingestion starts when its bytes arrive."""
+        ...
+
+    async def open_imports(self, principal: Principal, request: ImportsCreate) -> ImportsAccepted:
+        """Give a presigned URL for each file that is to wait in the import area of an index."""
+        ...
+
+    async def ingest(self, principal: Principal, request: IngestionCreate) -> JobAccepted:
+        """
+        Begin to take in many documents, by one job with a child for each.
+
+        Raises `InvalidRequest` where the whole cannot be: a bad document among those sent, or files that are not there.
+        A bad line of a manifest fails as a child.
+        """
         ...
 
     async def change(self, principal: Principal, document_id: DocumentId, change: DocumentChange) -> DocumentAccepted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ from chalicelib.domain.access import Tenant
 from chalicelib.domain.identifiers import JobId
 from chalicelib.domain.jobs import ENDED, Job, JobStatus
 from chalicelib.errors import ConditionFailed, Conflict, NotFound
-from chalicelib.ports.table import IndexName, Item, Operation, Put, Query, Table, TableName
+from chalicelib.ports.table import MAX_BATCH_GET, IndexName, Item, Operation, Put, Query, Table, TableName
 from chalicelib.repositories import keys
 from chalicelib.repositories.codec import Codec
 
@@ -32,6 +32,19 @@ class Jobs:
         if item is None:
             raise missing(job_id)
         return _jobs.load(item)
+
+    def find(self, tenant: Tenant, job_id: JobId) -> Job | None:
+        """Give the job, or None."""
+        item = self._table.get(keys.job(tenant, job_id))
+        return _jobs.load(item) if item else None
+
+    def batch_get(self, tenant: Tenant, job_ids: Sequence[JobId]) -> dict[JobId, Job]:
+        """Give those jobs that exist, of any number."""
+        sought = [keys.job(tenant, one) for one in job_ids]
+        found: list[Job] = []
+        for start in range(0, len(sought), MAX_BATCH_GET):
+            found += map(_jobs.load, self._table.batch_get(sought[start : start + MAX_BATCH_GET]))
+        return {job.job_id: job for job in found}
 
     def adding(self, tenant: Tenant, job: Job) -> Operation:
         """Give the operation that stores a new job, to be written together with what it works on."""
@@ -60,13 +73,17 @@ class Jobs:
         raise Conflict(f"Job {job_id} changed {UPDATE_TRIES} times while it was being updated; try again.")
 
     def list(
-        self, tenant: Tenant, *, status: JobStatus | None, limit: int, cursor: str | None
+        self, tenant: Tenant, *, status: JobStatus | None, limit: int, cursor: str | None, parent: JobId | None = None
     ) -> tuple[list[Job], str | None]:
-        """Give at most *limit* jobs, newest first, and the cursor of the next page."""
+        """
+        Give at most *limit* jobs, newest first, and the cursor of the next page: the children of *parent*, in order of
+        line, or all that are nobody's children.
+        """
+        partition = keys.children_of(tenant, parent) if parent else keys.jobs_of(tenant)
         listed: list[Job] = []
         looked_at = 0
         while True:
-            query = Query(TableName.JOBS, keys.jobs_of(tenant), IndexName.GSI1, descending=True)
+            query = Query(TableName.JOBS, partition, IndexName.GSI1, descending=parent is None)
             page = self._table.query(replace(query, limit=limit - len(listed), cursor=cursor))
             listed += [job for job in map(_jobs.load, page.items) if status in (None, job.status)]
             looked_at += len(page.items)
@@ -114,9 +131,15 @@ def _item(tenant: Tenant, job: Job) -> Item:
         keys.job(tenant, job.job_id),
         _jobs.dump(job),
         version=job.version + 1,
-        gsi1=(keys.jobs_of(tenant), job.job_id),
+        gsi1=_listed(tenant, job),
         gsi2=None if job.status in ENDED else unfinished,
     )
+
+
+def _listed(tenant: Tenant, job: Job) -> tuple[str, str]:
+    if job.parent_id is None:
+        return keys.jobs_of(tenant), job.job_id
+    return keys.children_of(tenant, job.parent_id), f"{job.line or 0:08d}"
 
 
 def _moment(at: datetime) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.batches import check_import_path, check_import_prefix
 from chalicelib.domain.identifiers import (
     AttemptId,
     ChunkId,
@@ -74,6 +75,11 @@ def job(tenant: Tenant, job_id: JobId) -> Key:
 def jobs_of(tenant: Tenant) -> str:
     """Name the secondary partition that lists a tenant's jobs."""
     return f"{tenant.tenant_id}#jobs"
+
+
+def children_of(tenant: Tenant, parent: JobId) -> str:
+    """Name the secondary partition that lists a job's children; they stand in no other list."""
+    return f"{tenant.tenant_id}#jobs#{parent}"
 
 
 def unfinished_jobs(shard: int) -> str:
@@ -147,6 +153,21 @@ def blob_owner(key: BlobKey) -> tuple[Tenant, DocumentId, AttemptId]:
     if not (document_id.startswith("doc_") and attempt.startswith("att_")):
         raise ValueError(f"{key.path!r} belongs to no document")
     return Tenant(TenantId(tenant_id)), DocumentId(document_id), AttemptId(attempt)
+
+
+def import_blob(tenant: Tenant, index: str, path: str) -> BlobKey:
+    """Name a file that waits in the import area of an index. Raises `ValueError` for a path that could lead out."""
+    return BlobKey(Bucket.IMPORTS, imports_of(tenant, index) + check_import_path(path))
+
+
+def imports_of(tenant: Tenant, index: str, prefix: str = "") -> str:
+    """Give the prefix of the files in an import area whose own paths begin with *prefix*. Raises likewise."""
+    return f"{tenant.tenant_id}/{index}/{check_import_prefix(prefix)}"
+
+
+def manifest_blob(tenant: Tenant, job_id: JobId) -> BlobKey:
+    """Name a batch's own copy of its manifest; no index has a name that begins so."""
+    return BlobKey(Bucket.IMPORTS, f"{tenant.tenant_id}/_manifests/{job_id}.jsonl")
 
 
 def text_blob(tenant: Tenant, document_id: DocumentId, attempt: AttemptId) -> BlobKey:

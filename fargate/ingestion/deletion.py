@@ -13,6 +13,7 @@ from chalicelib.domain.jobs import Job
 from chalicelib.errors import ConditionFailed
 from chalicelib.ports.clock import Clock
 from chalicelib.repositories import keys
+from fargate.ingestion import imports
 from fargate.ingestion.artefacts import Artefacts
 from fargate.ingestion.burial import bury
 from fargate.ingestion.stores import Stores
@@ -45,6 +46,7 @@ class Deletion:
         index = self._stores.indexes.find(tenant, job.index)
         if index is not None and index.job_id == job.job_id:
             self._delete_documents(tenant, index, tracker)
+            imports.clear(self._stores, tenant, index.name)
             self._drop(tenant, job)
         documents = self._deleted_by(tenant, job)
         tracker.succeed({"index": job.index, "documents": documents}, documents)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 
 from chalicelib.contracts.documents import DocumentFields
 from chalicelib.domain.access import Principal, Tenant
 from chalicelib.domain.documents import Document, DocumentStatus, DocumentVersion
-from chalicelib.domain.identifiers import AttemptId, DocumentId, Entropy, ingest_job_of, new_id
+from chalicelib.domain.identifiers import AttemptId, DocumentId, Entropy, JobId, derived_id, ingest_job_of, new_id
 from chalicelib.domain.jobs import Job, JobKind, JobStatus, Progress
 from chalicelib.errors import ConditionFailed, Conflict
 from chalicelib.ports.clock import Clock
@@ -44,6 +45,20 @@ class Submission:
     job: Job
 
 
+@dataclass(frozen=True, slots=True)
+class Child:
+    """Which line of which batch a submission is, and where its bytes lie if they are not in the line."""
+
+    parent_id: JobId
+    line: int
+    source: str | None = None
+
+    @property
+    def attempt(self) -> AttemptId:
+        """Name the attempt at it, the same every time."""
+        return AttemptId(derived_id("att", self.parent_id, str(self.line)))
+
+
 class Intake:
     """Records submissions; what is recorded here survives everything."""
 
@@ -73,13 +88,38 @@ class Intake:
                 return submission
         raise Conflict(f"Document {fields.external_id!r} changed {UPDATE_TRIES} times meanwhile; try again.")
 
-    def _compose(self, principal: Principal, index: str, fields: DocumentFields, content: Content) -> Submission:
+    def accept_child(
+        self, principal: Principal, index: str, fields: DocumentFields, content: Content, child: Child
+    ) -> Job:
+        """Do the same for a line of a batch, once however often it is asked for; give its job."""
+        for _ in range(UPDATE_TRIES):
+            known = self._stores.jobs.find(principal.tenant, ingest_job_of(child.attempt))
+            if known is not None:
+                return known
+            submission = self._compose(principal, index, fields, content, child)
+            raw = keys.raw_blob(principal.tenant, submission.document.document_id, submission.version.attempt)
+            if content.data is not None:
+                self._stores.blobs.put(raw, content.data)
+            with suppress(ConditionFailed):  # it may be that another delivery was faster, so the bytes stay
+                self._write(principal.tenant, submission)
+                return submission.job
+        raise Conflict(f"Document {fields.external_id!r} changed {UPDATE_TRIES} times meanwhile; try again.")
+
+    def _compose(
+        self,
+        principal: Principal,
+        index: str,
+        fields: DocumentFields,
+        content: Content,
+        child: Child | None = None,
+    ) -> Submission:
         now = self._clock.now()
-        attempt = AttemptId(new_id("att", now, self._entropy))
+        attempt = child.attempt if child else AttemptId(new_id("att", now, self._entropy))
         job_id = ingest_job_of(attempt)
+        waits = content.data is None and (child is None or child.source is None)
         before = self._bearer(principal.tenant, index, fields.external_id)
         document = Document(
-            document_id=before.document_id if before else DocumentId(new_id("doc", now, self._entropy)),
+            document_id=before.document_id if before else DocumentId(derived_id("doc", attempt)),
             index=index,
             name=fields.name,
             media_type=fields.media_type,
@@ -115,8 +155,11 @@ class Intake:
             index=index,
             document_id=document.document_id,
             document_version=version.number,
-            progress=Progress(stage="queued" if content.data is not None else AWAITING_UPLOAD),
+            progress=Progress(stage=AWAITING_UPLOAD if waits else "queued"),
             created_by=principal.subject,
+            parent_id=child.parent_id if child else None,
+            line=child.line if child else None,
+            source=child.source if child else None,
         )
         return Submission(document, version, job)
 

@@ -11,12 +11,14 @@ from chalicelib.domain.identifiers import JobId, TenantId
 from chalicelib.domain.jobs import Job
 from chalicelib.ports.queue import Queue, QueueName
 
+_BATCHES = ".batches"
 
-def send(queue: Queue, tenant: Tenant, job: Job) -> None:
+
+def send(queue: Queue, tenant: Tenant, job: Job, *, delay_s: float = 0) -> None:
     """
     Queue *job* among its tenant's. Document and version are named for whoever looks at dead letters.
 
-    Raises `Unavailable`.
+    A batch's message names its turn, and does not wait behind the batch's own children. Raises `Unavailable`.
     """
     body: dict[str, JsonValue] = {
         "tenant": tenant.tenant_id,
@@ -24,7 +26,19 @@ def send(queue: Queue, tenant: Tenant, job: Job) -> None:
         "document_id": job.document_id,
         "version": job.document_version,
     }
-    queue.send(QueueName.INGESTION, body, group=tenant.tenant_id)
+    group: str = tenant.tenant_id
+    if job.batch is not None:
+        body["turn"] = job.batch.turn
+        group += _BATCHES
+    queue.send(QueueName.INGESTION, body, group=group, delay_s=delay_s)
+
+
+def turn_of(body: Mapping[str, JsonValue]) -> int:
+    """Give the turn that a batch's message names. Raises `ValueError` for what `send` never wrote."""
+    turn = body.get("turn")
+    if not isinstance(turn, int):
+        raise ValueError("A message without a turn is of no batch.")  # noqa: TRY004 - it is data, not a type
+    return turn
 
 
 def read(body: Mapping[str, JsonValue]) -> tuple[Tenant, JobId]:

@@ -17,6 +17,7 @@ from chalicelib.contracts.documents import (
     UploadsCreate,
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView
+from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, IngestionCreate
 from chalicelib.domain.access import Permission, Principal
 from chalicelib.domain.identifiers import DocumentId, JobId
 from chalicelib.ports.services import Ingestor
@@ -86,6 +87,16 @@ def _add_intake(routes: APIRouter, service: Ingestor, authenticate: Authenticate
     async def open_uploads(request: UploadsCreate, principal: Principal = editor) -> UploadsAccepted:
         """Give a presigned URL for each file."""
         return await service.open_uploads(principal, request)
+
+    @routes.post("/imports", status_code=status.HTTP_201_CREATED)
+    async def open_imports(request: ImportsCreate, principal: Principal = editor) -> ImportsAccepted:
+        """Give a presigned URL for each file that is to wait."""
+        return await service.open_imports(principal, request)
+
+    @routes.post("/batches", status_code=status.HTTP_202_ACCEPTED)
+    async def ingest(request: IngestionCreate, principal: Principal = editor) -> JobAccepted:
+        """Begin to take in many documents."""
+        return await service.ingest(principal, request)
 
 
 def _add_jobs(routes: APIRouter, service: Ingestor, authenticate: Authenticate) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,14 +23,15 @@ from chalicelib.contracts.documents import (
     UploadView,
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView
+from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, IngestionCreate
 from chalicelib.contracts.rendering import document_view, index_view, job_view
 from chalicelib.domain.access import Principal, Tenant, may_use_index
 from chalicelib.domain.identifiers import DocumentId, Entropy, JobId, ingest_job_of
 from chalicelib.domain.indexes import Generation, GenerationStatus, Index, Recipe
 from chalicelib.domain.jobs import ENDED, Job, JobKind, new_job
 from chalicelib.domain.metadata import check_user_metadata
-from chalicelib.errors import ConditionFailed, Conflict, InvalidRequest, NotFound, PayloadTooLarge
-from chalicelib.ports.blobs import BlobKey, UploadTerms
+from chalicelib.errors import ConditionFailed, Conflict, NotFound
+from chalicelib.ports.blobs import BlobKey, Bucket, UploadTerms
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.vectors import VectorIndexSpec
 from chalicelib.repositories import keys
@@ -43,6 +42,9 @@ from fargate.ingestion import messages
 from fargate.ingestion.burial import bury
 from fargate.ingestion.changes import Changes
 from fargate.ingestion.control import Control
+from fargate.ingestion.imports import open_imports
+from fargate.ingestion.ingestions import Ingestions
+from fargate.ingestion.inline import inline_bytes
 from fargate.ingestion.intake import Content, Intake, Submission
 from fargate.ingestion.previews import Previews
 from fargate.ingestion.reach import document_in_reach
@@ -81,6 +83,7 @@ class IngestionService:
         self._intake = Intake(stores, clock, entropy)
         self._changes = Changes(stores, clock, entropy)
         self._control = Control(stores, clock, entropy)
+        self._ingestions = Ingestions(stores, clock, entropy, inline_bytes=limits.inline_bytes)
         self._previews = Previews(stores, tools)
 
     async def create_index(self, principal: Principal, request: IndexCreate) -> IndexView:
@@ -91,7 +94,7 @@ class IngestionService:
     async def submit(self, principal: Principal, request: DocumentCreate) -> DocumentAccepted:
         """See `Ingestor.submit`. Raises `Unavailable` where it is stored but not queued; `Recovery` queues it then."""
         check_user_metadata(request.metadata, request.acl)
-        content = Content.of(_bytes_of(request, self._limits.inline_bytes))
+        content = Content.of(inline_bytes(request.text, request.content_base64, self._limits.inline_bytes))
         submission = await asyncio.to_thread(self._submit, principal, request, content)
         return DocumentAccepted(document=document_view(submission.document), job=job_view(submission.job))
 
@@ -100,6 +103,14 @@ class IngestionService:
         for file in request.files:
             check_user_metadata(file.metadata, file.acl)
         return await asyncio.to_thread(self._open_uploads, principal, request)
+
+    async def open_imports(self, principal: Principal, request: ImportsCreate) -> ImportsAccepted:
+        """See `Ingestor.open_imports`."""
+        return await asyncio.to_thread(self._open_imports, principal, request)
+
+    async def ingest(self, principal: Principal, request: IngestionCreate) -> JobAccepted:
+        """See `Ingestor.ingest`."""
+        return JobAccepted(job=job_view(await asyncio.to_thread(self._ingestions.begin, principal, request)))
 
     async def uploaded(self, key: BlobKey) -> None:
         """
@@ -205,7 +216,13 @@ class IngestionService:
             expires_at=presigned.expires_at,
         )
 
+    def _open_imports(self, principal: Principal, request: ImportsCreate) -> ImportsAccepted:
+        self._stores.indexes.permitted(principal, request.index)
+        return open_imports(self._stores, principal.tenant, request, expires_s=self._limits.upload_open_s)
+
     def _uploaded(self, key: BlobKey) -> None:
+        if key.bucket is Bucket.IMPORTS:
+            return  # it waits until a batch asks for it
         try:
             tenant, document_id, attempt = keys.blob_owner(key)
         except ValueError:
@@ -277,33 +294,6 @@ class IngestionService:
         if job.status not in ENDED:
             messages.send(self._stores.queue, tenant, job)
         return job
-
-
-def _bytes_of(request: DocumentCreate, limit: int) -> bytes:
-    data = _encoded(request.text) if request.text is not None else _decoded(request.content_base64 or "", limit)
-    if len(data) > limit:
-        raise PayloadTooLarge(f"The document has {len(data)} bytes; up to {limit} go inline: use POST /v1/uploads.")
-    return data
-
-
-def _encoded(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise _refused("text", "holds half of a surrogate pair, which is no character") from error
-
-
-def _decoded(text: str, limit: int) -> bytes:
-    if len(text) > (limit + 2) // 3 * 4:
-        raise PayloadTooLarge(f"content_base64 comes to more than {limit} bytes: use POST /v1/uploads.")
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise _refused("content_base64", f"is not base64 as RFC 4648, section 4, has it ({error})") from error
-
-
-def _refused(place: str, problem: str) -> InvalidRequest:
-    return InvalidRequest(f"{place} {problem}.", [{"loc": place, "msg": problem}])
 
 
 def _is_unfinished(index: Index, recipe: Recipe) -> bool:

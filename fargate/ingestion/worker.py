@@ -17,8 +17,10 @@ from chalicelib.observability.spans import start_trace
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.queue import MAX_DELAY_S, MAX_DELIVERIES, MAX_RECEIVE, Delivery, QueueName
 from fargate.ingestion import messages
+from fargate.ingestion.batches import Batches
 from fargate.ingestion.changes import retag
 from fargate.ingestion.deletion import Deletion
+from fargate.ingestion.imports import take_over
 from fargate.ingestion.pipeline import EMBEDDED_AT_ONCE, Pipeline
 from fargate.ingestion.recovery import Recovery
 from fargate.ingestion.stores import Stores
@@ -61,6 +63,7 @@ class IngestionWorker:
         self._deletion = Deletion(stores, clock)
         self._recovery = Recovery(stores, self._pipeline, clock)
         self._sweeper = Sweeper(stores, clock)
+        self._batches = Batches(stores, clock)
         self._in_flight: dict[asyncio.Task[None], Delivery] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -107,10 +110,12 @@ class IngestionWorker:
         tenant, job_id = messages.read(delivery.body)
         job = await asyncio.to_thread(self._stores.jobs.get, tenant, job_id)
         if not is_to_be_done(job):
+            if job.batch is not None:
+                await asyncio.to_thread(self._batches.clear, tenant, job)
             return
         match job.kind:
             case JobKind.INGEST:
-                await self._pipeline.run(tenant, job)
+                await self._ingest(tenant, job)
             case JobKind.DELETE:
                 await asyncio.to_thread(self._deletion.delete_document, tenant, job)
             case JobKind.DELETE_INDEX:
@@ -119,6 +124,16 @@ class IngestionWorker:
                 await asyncio.to_thread(self._sweeper.sweep, tenant, job)
             case JobKind.RETAG:
                 await asyncio.to_thread(retag, self._stores, self._clock, tenant, job)
+            case JobKind.BATCH:
+                turn, redelivered = messages.turn_of(delivery.body), delivery.attempt > 1
+                await asyncio.to_thread(self._batches.advance, tenant, job_id, turn, redelivered=redelivered)
+
+    async def _ingest(self, tenant: Tenant, job: Job) -> None:
+        unusable = await asyncio.to_thread(take_over, self._stores, tenant, job) if job.source else None
+        if unusable is None:
+            await self._pipeline.run(tenant, job)
+        else:
+            await asyncio.to_thread(self._pipeline.fail, tenant, job, unusable)
 
     def _give_back(self, delivery: Delivery) -> None:
         """Let the message come again later; after the last time say on the job that it failed."""

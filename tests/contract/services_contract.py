@@ -35,6 +35,7 @@ from chalicelib.contracts.documents import (
     UploadsCreate,
 )
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate, RecipeModel
+from chalicelib.contracts.ingestions import ImportFile, ImportsCreate, IngestionCreate, InlineDocument
 from chalicelib.domain.access import Principal, Role
 from chalicelib.domain.identifiers import DocumentId, JobId
 from chalicelib.domain.releases import Strategy
@@ -58,6 +59,7 @@ from tests.fakes.scripted_services import (
     COMPONENTS,
     DOCUMENT,
     FOUND,
+    IMPORTS,
     INDEX,
     JOB,
     PREVIEW,
@@ -114,12 +116,16 @@ class IngestorContract:
         files = UploadsCreate(index="handbook", files=[UploadFile(name="a.pdf", size_bytes=5, acl=["hr"])])
         preview = ChunkPreviewRequest(chunker=chunker, text="x")
         change = DocumentChange(acl=["hr"], if_revision=3)
+        imports = ImportsCreate(index="handbook", files=[ImportFile(path="2026/ünï.pdf", size_bytes=5)])
+        batch = IngestionCreate(index="handbook", documents=[InlineDocument(name="a.md", text="# 🙂")], acl=["hr"])
 
         async def scenario() -> list[object]:
             return [
                 await reached.create_index(ada, index),
                 await reached.submit(ada, document),
                 await reached.open_uploads(ada, files),
+                await reached.open_imports(ada, imports),
+                await reached.ingest(ada, batch),
                 await reached.change(ada, DocumentId("doc_1"), change),
                 await reached.sweep(ada, "handbook"),
                 await reached.redrive(ada, "handbook"),
@@ -132,9 +138,10 @@ class IngestorContract:
 
         results = asyncio.run(scenario())
         accepted, job = DocumentAccepted(document=DOCUMENT, job=JOB), JobAccepted(job=JOB)
-        assert results == [INDEX, accepted, UPLOADS, accepted, job, Redriven(jobs=3), job, job, job, job, PREVIEW]
-        maintained = [("sweep", "handbook"), ("redrive", "handbook")]
-        asked = [index, document, files, ("doc_1", change), *maintained, ("cancel", "job_1"), ("retry", "job_1")]
+        redriven = Redriven(jobs=3)
+        assert results == [INDEX, accepted, UPLOADS, IMPORTS, job, accepted, job, redriven, job, job, job, job, PREVIEW]
+        maintained = [("sweep", "handbook"), ("redrive", "handbook"), ("cancel", "job_1"), ("retry", "job_1")]
+        asked = [index, document, files, imports, batch, ("doc_1", change), *maintained]
         assert scripted.asked == [(ada, each) for each in (*asked, "doc_1", "handbook", preview)]
 
     def test_a_change_leaves_out_what_was_left_out(self, scripted: ScriptedIngestor, reached: Ingestor) -> None:

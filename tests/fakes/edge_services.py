@@ -33,6 +33,7 @@ from chalicelib.contracts.documents import (
     UploadView,
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView
+from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
 from chalicelib.contracts.rendering import document_view, index_view, job_view, passage_views, run_view
 from chalicelib.domain.access import Principal, may_read
 from chalicelib.domain.documents import BlockKind, Chunk, Document, DocumentStatus, DocumentVersion, Published
@@ -151,6 +152,23 @@ class InstantIngestor:
         job = self._job(principal, JobKind.DELETE_INDEX, name, None)
         self._store.table.write(self._store.indexes.deleting(principal.tenant, index, job.job_id))
         return JobAccepted(job=job_view(job))
+
+    async def open_imports(self, principal: Principal, request: ImportsCreate) -> ImportsAccepted:
+        """See `Ingestor.open_imports`."""
+        await self._store.trouble.strike()
+        self._store.indexes.permitted(principal, request.index)
+        until = self._store.clock.now() + timedelta(hours=1)
+        views = [
+            ImportView(path=one.path, method="PUT", url="/imports", headers={}, fields={}, expires_at=until)
+            for one in request.files
+        ]
+        return ImportsAccepted(imports=views)
+
+    async def ingest(self, principal: Principal, request: IngestionCreate) -> JobAccepted:
+        """See `Ingestor.ingest`."""
+        await self._store.trouble.strike()
+        self._store.indexes.permitted(principal, request.index)
+        return JobAccepted(job=job_view(self._job(principal, JobKind.BATCH, request.index, None)))
 
     async def change(self, principal: Principal, document_id: DocumentId, change: DocumentChange) -> DocumentAccepted:
         """See `Ingestor.change`."""

@@ -34,6 +34,7 @@ from chalicelib.contracts.documents import (
     UploadView,
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView, RecipeModel
+from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
 from chalicelib.domain.access import Principal
 from chalicelib.domain.documents import BlockKind, DocumentStatus
 from chalicelib.domain.identifiers import DocumentId, JobId
@@ -99,6 +100,18 @@ UPLOADS = UploadsAccepted(
         )
     ],
 )
+IMPORTS = ImportsAccepted(
+    imports=[
+        ImportView(
+            path="2026/ünï.pdf",
+            method="PUT",
+            url="/local-blobs/x?signature=y",
+            headers={"Content-Type": "text/plain"},
+            fields={},
+            expires_at=AT + timedelta(hours=1),
+        )
+    ]
+)
 PREVIEW = ChunkPreview(
     items=[
         ChunkView(
@@ -149,6 +162,16 @@ class ScriptedIngestor(Scripted):
         """See `Ingestor.open_uploads`."""
         self.note(principal, request)
         return UPLOADS
+
+    async def open_imports(self, principal: Principal, request: ImportsCreate) -> ImportsAccepted:
+        """See `Ingestor.open_imports`."""
+        self.note(principal, request)
+        return IMPORTS
+
+    async def ingest(self, principal: Principal, request: IngestionCreate) -> JobAccepted:
+        """See `Ingestor.ingest`."""
+        self.note(principal, request)
+        return JobAccepted(job=JOB)
 
     async def change(self, principal: Principal, document_id: DocumentId, change: DocumentChange) -> DocumentAccepted:
         """See `Ingestor.change`."""

@@ -133,6 +133,18 @@ ROWS = {
         404,
     ),
     "create_uploads": Row(_with_index(lambda name: Target("/uploads", {"index": name, "files": [FILE]})), 404, 404),
+    "create_imports": Row(
+        _with_index(
+            lambda name: Target("/imports", {"index": name, "files": [{"path": "2026/a.pdf", "size_bytes": 3}]})
+        ),
+        404,
+        404,
+    ),
+    "create_ingestion": Row(
+        _with_index(lambda name: Target("/ingestions", {"index": name, "documents": [{"name": "a.md", "text": "A."}]})),
+        404,
+        404,
+    ),
     "list_jobs": Row(at("/jobs")),
     "get_job": Row(_job, 404, 404),
     "cancel_job": Row(lambda platform: Target(f"/jobs/{_waiting_job(platform)}/cancel"), 404, 404),

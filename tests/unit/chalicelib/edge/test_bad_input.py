@@ -11,6 +11,7 @@ from chalicelib.edge.reading import MAX_BODY_BYTES
 from tests.fakes.edge_world import World
 
 DOCUMENT = {"index": "handbook", "name": "leave.md", "text": "Everybody has 30 days of leave."}
+BAD_PATHS = ("", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../../b", "a/./b", "a\x00b", "a\nb", "a\\b", "x" * 513)
 
 
 def places(body: Any) -> list[list[Any]]:
@@ -45,6 +46,27 @@ def places(body: Any) -> list[list[Any]]:
         ("/uploads", {"index": "handbook", "files": []}, ["files"]),
         ("/uploads", {"index": "handbook", "files": [{"name": "a", "size_bytes": 0}]}, ["files", 0, "size_bytes"]),
         ("/uploads", {"index": "handbook", "files": [{"name": "a", "size_bytes": 2**40}]}, ["files", 0, "size_bytes"]),
+        ("/imports", {"index": "handbook", "files": []}, ["files"]),
+        *(
+            ("/imports", {"index": "handbook", "files": [{"path": path, "size_bytes": 1}]}, ["files", 0, "path"])
+            for path in BAD_PATHS
+        ),
+        *(("/ingestions", {"index": "handbook", "manifest": path}, ["manifest"]) for path in BAD_PATHS),
+        *(
+            ("/ingestions", {"index": "handbook", "prefix": prefix}, ["prefix"])
+            for prefix in ("/", "../", "a/../", "a//", "./", "a\x00", "a\\", "x" * 513)
+        ),
+        ("/ingestions", {"index": "handbook"}, []),
+        ("/ingestions", {"index": "handbook", "prefix": "a/", "manifest": "a"}, []),
+        ("/ingestions", {"index": "handbook", "documents": []}, ["documents"]),
+        ("/ingestions", {"index": "handbook", "documents": [{"name": "a"}]}, ["documents", 0]),
+        ("/ingestions", {"index": "handbook", "documents": [{"text": "a"}]}, ["documents", 0, "name"]),
+        (
+            "/ingestions",
+            {"index": "handbook", "documents": [{"name": "a", "text": "a", "source": "b"}]},
+            ["documents", 0, "source"],
+        ),
+        ("/ingestions", {"index": "handbook", "prefix": "", "acl": None}, ["acl"]),
         ("/indexes", {"name": "A"}, ["name"]),
         ("/indexes", {"name": "good", "recipe": {"language": "english"}}, ["recipe", "language"]),
         ("/api-keys", {"name": "x", "roles": []}, ["roles"]),

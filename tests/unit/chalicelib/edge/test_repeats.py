@@ -24,6 +24,8 @@ def again(world: World, path: str, credential: str, body: Any, key: str = "k-1")
         ("/indexes", {"name": "second"}),
         ("/documents", DOCUMENT),
         ("/uploads", {"index": "handbook", "files": [{"name": "a.pdf", "size_bytes": 3}]}),
+        ("/imports", {"index": "handbook", "files": [{"path": "2026/a.pdf", "size_bytes": 3}]}),
+        ("/ingestions", {"index": "handbook", "documents": [{"name": "a.md", "text": "A."}]}),
         ("/retrieve", QUESTION),
         ("/query", QUESTION),
     ],

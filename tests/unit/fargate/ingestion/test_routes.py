@@ -16,9 +16,13 @@ from tests.fakes.identities import SIGNER, VERIFIER, principal
 from tests.fakes.ingestion import Site
 
 UPLOADS = {"index": "handbook", "files": [{"name": "a", "size_bytes": 1}]}
+IMPORTS = {"index": "handbook", "files": [{"path": "2026/a", "size_bytes": 1}]}
+BATCH = {"index": "handbook", "documents": [{"name": "a", "text": "A"}]}
 CALLS = [
     ("POST", "/indexes", {"name": "new"}, Permission.INDEXES_WRITE, 201),
     ("POST", "/documents", {"index": "handbook", "name": "a.txt", "text": "One."}, Permission.DOCUMENTS_WRITE, 202),
+    ("POST", "/imports", IMPORTS, Permission.DOCUMENTS_WRITE, 201),
+    ("POST", "/batches", BATCH, Permission.DOCUMENTS_WRITE, 202),
     ("PATCH", "/documents/doc_none", {"acl": ["hr"]}, Permission.DOCUMENTS_WRITE, 404),
     ("POST", "/jobs/job_none/cancel", None, Permission.DOCUMENTS_WRITE, 404),
     ("POST", "/jobs/job_none/retry", None, Permission.DOCUMENTS_WRITE, 404),
