@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.identifiers import JobId
 from chalicelib.errors import Unavailable
 from chalicelib.ports.queue import MAX_DELIVERIES, QueueName
-from tests.fakes.ingestion import LEASE_S, Disk, Faults, Site, predictable
+from tests.fakes.ingestion import ADA, LEASE_S, Disk, Faults, Site, predictable
 from tests.fakes.ingestion_reader import Contents
 
 INGESTION = QueueName.INGESTION
@@ -190,6 +191,33 @@ def test_a_dead_letter_that_is_sent_again_is_done(disk: Disk, site: Site) -> Non
     contents = Contents.of(disk.folder)
     assert contents.visible() == {"leave": ["One."]}
     assert [job["status"] for job in contents.jobs()] == ["succeeded"]
+
+
+def test_one_call_queues_all_that_was_given_up_on_an_index(disk: Disk, site: Site) -> None:
+    """Failures of the platform's own are done again once their cause is mended; a file's own fault stays as it is."""
+    site.submit("One.", "one")
+    site.submit("Two.", "two")
+    for _ in range(MAX_DELIVERIES):
+        failing(disk).work()
+        disk.clock.advance(600)
+    site.submit("REFUSE", "bad")
+    site.work()
+
+    assert asyncio.run(site.service.redrive(ADA, "handbook")).jobs == 2
+
+    site.settle()
+    assert Contents.of(disk.folder).visible() == {"one": ["One."], "two": ["Two."]}
+    assert asyncio.run(site.service.redrive(ADA, "handbook")).jobs == 0
+
+
+def test_a_sweep_can_be_asked_for(disk: Disk, site: Site) -> None:
+    """It is a job whose result counts what was looked at."""
+    site.submit("One.")
+    site.settle()
+    job = asyncio.run(site.service.sweep(ADA, "handbook")).job
+    site.settle()
+    result = site.stores.jobs.get(ADA.tenant, JobId(job.job_id)).result
+    assert result == {"index": "handbook", "documents": 1, "removed": {"chunks": 0, "vectors": 0, "blobs": 0}}
 
 
 @pytest.mark.parametrize(
