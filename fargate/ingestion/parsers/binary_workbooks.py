@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 
 from python_calamine import (
@@ -22,12 +23,15 @@ from fargate.ingestion.parsers.sheet_tables import Allowance, Cell, Merge, Row, 
 from fargate.ingestion.parsers.source import Source
 
 _MAX_SPAN = 65_536 * 256
-"""As many cells as a sheet of the old format has; calamine makes room for all that lie between the first and last."""
+"""As many cells as one old sheet has: calamine makes room for all that lie between the first and the last."""
 _PANIC = "PanicException"
 """What calamine's Rust raises on files that it did not expect; it has no public name, and is not an `Exception`."""
 # Records of a sheet (MS-XLSB, section 2.3.2): a row's begins with its number, a filled cell's with that of its column.
 _ROW = 0
 _CELLS = frozenset((*range(2, 12), 62))
+# The same of an old workbook (MS-XLS, section 2.3): the beginning of a sheet, and the records of filled cells.
+_OLD_SHEET, _OLD_CELL_RUN = 0x809, 0xBD
+_OLD_CELLS = frozenset((0x06, 0xD6, 0xFD, 0x203, 0x204, 0x205, 0x27E, _OLD_CELL_RUN))
 _Value = str | bool | int | float | date | time | datetime | timedelta
 
 
@@ -57,12 +61,19 @@ def sheets(source: Source, allowance: Allowance, hidden: list[str]) -> Iterator[
 
 def refuse_sprawling(archive: Archive, name: str) -> None:
     """Raise `DocumentRejected` (`too_large`) when the cells of an XLSB sheet lie so far apart that memory is short."""
-    for part in archive.names:
-        if part.startswith("xl/worksheets/") and part.endswith(".bin") and _span(archive.read(part)) > _MAX_SPAN:
-            raise DocumentRejected(
-                "too_large",
-                f"{name} has cells that lie too far apart. Save it as .xlsx, which may be as wide as it is.",
-            )
+    parts = [part for part in archive.names if part.startswith("xl/worksheets/") and part.endswith(".bin")]
+    _refuse(sum(_span(_places(archive.read(part))) for part in parts), name)
+
+
+def refuse_sprawling_old(book: bytes, name: str) -> None:
+    """As `refuse_sprawling`, for the stream of an XLS workbook, whose sheets are all kept at once."""
+    _refuse(sum(map(_span, _places_of_old(book))), name)
+
+
+def _refuse(span: int, name: str) -> None:
+    if span > _MAX_SPAN:
+        detail = f"{name} has cells that lie too far apart. Save it as .xlsx, where they may lie as they like."
+        raise DocumentRejected("too_large", detail)
 
 
 def _damaged(name: str) -> DocumentRejected:
@@ -85,21 +96,47 @@ def _sheet(found: CalamineSheet, allowance: Allowance) -> Sheet:
 
 def _cells(line: list[_Value], left: int) -> Iterator[Cell]:
     for column, value in enumerate(line, left):
+        if value == "":
+            continue
         text = number_formats.said(value)
         if text.strip():
             yield Cell(column, text, isinstance(value, str))
 
 
-def _span(sheet: bytes) -> int:
-    """Give how many cells lie between the first and the last filled one."""
-    row, rows, columns = 0, set[int](), set[int]()
+def _span(places: Iterable[tuple[int, int]]) -> int:
+    """Give how many cells lie between the first and the last of *places*."""
+    rows, columns = set[int](), set[int]()
+    for row, column in places:
+        rows.add(row)
+        columns.add(column)
+    return (max(rows) - min(rows) + 1) * (max(columns) - min(columns) + 1) if rows else 0
+
+
+def _places_of_old(book: bytes) -> Iterator[list[tuple[int, int]]]:
+    """Give for each sheet of an old workbook where its filled cells begin and end (MS-XLS, section 2.4)."""
+    place = 0
+    found: list[tuple[int, int]] = []
+    while place + 4 <= len(book):
+        kind, size = struct.unpack_from("<2H", book, place)
+        if kind == _OLD_SHEET:
+            yield found
+            found = []
+        elif kind in _OLD_CELLS and size >= 6 and place + 4 + size <= len(book):
+            row, column = struct.unpack_from("<2H", book, place + 4)
+            found.append((row, column))
+            if kind == _OLD_CELL_RUN:
+                found.append((row, int.from_bytes(book[place + 2 + size : place + 4 + size], "little")))
+        place += 4 + size
+    yield found
+
+
+def _places(sheet: bytes) -> Iterator[tuple[int, int]]:
+    row = 0
     for kind, first in _records(sheet):
         if kind == _ROW:
             row = first
         elif kind in _CELLS:
-            rows.add(row)
-            columns.add(first)
-    return (max(rows) - min(rows) + 1) * (max(columns) - min(columns) + 1) if rows else 0
+            yield row, first
 
 
 def _records(sheet: bytes) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ from lxml.etree import _Element
 
 from chalicelib.domain.documents import BlockKind, ParsedDocument
 from chalicelib.errors import DocumentRejected
+from fargate.ingestion.parsers import ooxml
 from fargate.ingestion.parsers.archives import Archive, refuse_remote
 from fargate.ingestion.parsers.building import DocumentBuilder, one_line
 from fargate.ingestion.parsers.docx_styles import Styles
@@ -49,7 +50,8 @@ def parse(source: Source) -> ParsedDocument:
         _write_notes(builder, archive.xml(join(folder, notes)))
     for text in _page_edges(archive, main, _FOOTERS):
         builder.add(BlockKind.TEXT, text)
-    return builder.build(title=_title(archive) or builder.first_heading() or next(iter(headers), None))
+    title = _title(archive) or builder.first_heading() or next(iter(headers), None)
+    return builder.build(title=title, warnings=ooxml.warnings(archive))
 
 
 def _main_part(archive: Archive, name: str) -> str:

@@ -49,6 +49,7 @@ def _parse_package(source: Source) -> ParsedDocument:
 
 def _parse_old(source: Source) -> ParsedDocument:
     container = Compound(source.data, source.name)
+    binary_workbooks.refuse_sprawling_old(container.read("Workbook") or container.read("Book"), source.name)
     hidden: list[str] = []
     allowance = Allowance(source.max_characters)
     builder = _written(source, binary_workbooks.sheets(source, allowance, hidden), allowance, hidden)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
 import tracemalloc
-import zipfile
 from datetime import date, datetime, time, timedelta
 
 import openpyxl
@@ -13,6 +13,7 @@ import pytest
 from chalicelib.domain.documents import BlockKind, ParsedDocument
 from chalicelib.errors import DocumentRejected
 from fargate.ingestion.parsers import number_formats, office_samples, ooxml, registry
+from fargate.ingestion.parsers.compound import Compound
 from fargate.ingestion.parsers.number_formats import NumberFormat
 from fargate.ingestion.parsers.source import Source
 from fargate.ingestion.parsers.spreadsheets import HIDDEN, XLS, XLSX
@@ -294,5 +295,19 @@ def test_a_binary_sheet_that_sprawls_is_too_large() -> None:
     ]
     data = office_samples.packed({"xl/workbook.bin": b"", "xl/worksheets/sheet1.bin": b"".join(rows)})
     assert rejected(data) == "too_large"
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        assert len(archive.namelist()) == 2
+    corners = [struct.pack("<5Hd", 0x203, 14, row, column, 0, 1.0) for row, column in ((0, 0), (65_535, 255))]
+    one_sheet = b"".join(corners) + struct.pack("<2H", 0x809, 0)
+    assert rejected(office_samples.compound({"Workbook": one_sheet * 2}), XLS) == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("count", "title"), [(1, "Prices"), (2**32 - 1, "figures"), (0, "figures")], ids=["whole", "boasting", "none"]
+)
+def test_an_old_workbook_bears_the_title_of_its_properties(count: int, title: str) -> None:
+    """Unless they claim to be more than there is."""
+    value = struct.pack("<2I", 0x1E, 7) + b"Prices\x00"
+    entries = struct.pack("<4I", 0, count, 2, 16) if count < 9 else struct.pack("<4I", 0, count, 3, 16)
+    properties = bytes(44) + struct.pack("<I", 48) + entries + value
+    workbook = Compound(office_samples.xls(), "a.xls").read("Workbook")
+    made = office_samples.compound({"\x05SummaryInformation": properties, "Workbook": workbook})
+    assert parse(made, XLS).title == title

@@ -18,7 +18,7 @@ import pytest
 from chalicelib.domain.documents import ParsedDocument
 from chalicelib.errors import DocumentRejected, Unavailable
 from fargate.ingestion import sandbox_seal
-from fargate.ingestion.parsers import mail_samples, registry, samples
+from fargate.ingestion.parsers import mail_samples, office_samples, registry, samples, word97_samples
 from fargate.ingestion.parsers.source import Source
 from fargate.ingestion.sandbox import Sandbox, SandboxLimits
 from fargate.ingestion.sandbox_wire import verdict
@@ -100,6 +100,14 @@ def rejected(sandbox: Sandbox, path: Path) -> str:
         ("a.html", b"<title>t</title><h1>Leave</h1><p>Everybody has 30 days."),
         ("a.pdf", samples.PDF),
         ("a.docx", samples.docx()),
+        ("a.doc", word97_samples.doc()),
+        ("a.xlsx", office_samples.xlsx()),
+        ("a.xls", office_samples.xls()),
+        ("a.pptx", office_samples.pptx()),
+        ("a.rtf", office_samples.RTF),
+        ("a.odt", office_samples.odt()),
+        ("a.odp", office_samples.odp()),
+        ("a.ods", office_samples.ods()),
         ("a.csv", "Größe;Preis\n3;1,5\n".encode("utf-16")),
         ("a.json", b'{"a": [{"b": 1}, {"b": 2}], "c": {"d": "e"}}'),
         ("a.xml", '<?xml version="1.0" encoding="euc-jp"?><a><b>日本語の文章</b></a>'.encode("euc-jp")),
