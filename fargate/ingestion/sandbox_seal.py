@@ -67,6 +67,18 @@ _ALLOW, _DENY = 0x7FFF0000, 0x00050000 | 1
 _LIBC = ctypes.CDLL(None)
 
 
+def prepare() -> None:
+    """
+    Do in the process that forks what its children would otherwise each do for themselves.
+
+    Where memory is short, the kernel should kill this process or its children rather than the service; they inherit it.
+    """
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as score:  # noqa: PTH123
+        score.write(b"1000")
+    _address_space()
+    _filter()
+
+
 def die_with_parent(parent: int) -> None:
     """Ask the kernel to kill this process when *parent*, which forked it, ends; end now if it has ended already."""
     if sys.platform == "linux":
@@ -77,8 +89,6 @@ def die_with_parent(parent: int) -> None:
 
 def limit(limits: SandboxLimits) -> None:
     """Set hard limits: time, address space, processor time, open files, no file written, no core dumped."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as score:  # noqa: PTH123
-        score.write(b"1000")  # Where memory is short, the kernel should kill this child rather than the service.
     signal.alarm(math.ceil(limits.wall_s) + _ALARM_AFTER_S)  # should nobody be left to watch the clock
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -91,15 +101,23 @@ def limit(limits: SandboxLimits) -> None:
 
 def filter_system_calls() -> bool:
     """Let through only the calls listed above, for good; False where this kernel or machine has no such filter."""
-    code = _program()
-    if code is None or _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+    prepared = _filter()
+    if prepared is None or _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return False
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
+    program, _ = prepared
     return bool(_LIBC.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, program, 0, 0) == 0)
 
 
 @functools.cache
+def _filter() -> tuple[bytes, ctypes.Array[ctypes.c_char]] | None:
+    """Give the kernel's description of the filter, and what it points to, which must live as long."""
+    code = _program()
+    if code is None:
+        return None
+    buffer = ctypes.create_string_buffer(code, len(code))
+    return struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer)), buffer
+
+
 def _program() -> bytes | None:
     if sys.platform != "linux" or platform.machine() not in _MACHINES:
         return None
@@ -118,8 +136,9 @@ def _program() -> bytes | None:
     return b"".join(struct.pack("HBBI", *step) for step in steps)
 
 
+@functools.cache
 def _address_space() -> int:
-    """Give the bytes of address space in use; 0 where the system does not tell."""
+    """Give the bytes of address space in use when this is first asked; 0 where the system does not tell."""
     with contextlib.suppress(OSError), open("/proc/self/statm", "rb", buffering=0) as statm:  # noqa: PTH123
         return int(statm.read().split()[0]) * resource.getpagesize()
     return 0
