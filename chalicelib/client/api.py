@@ -44,8 +44,9 @@ from chalicelib.contracts.documents import (
 from chalicelib.contracts.health import Health
 from chalicelib.contracts.identities import ApiKeyCreate, ApiKeyCreated, ApiKeyView, Me
 from chalicelib.contracts.indexes import IndexCreate, IndexView
+from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
 from chalicelib.domain.documents import DocumentStatus
-from chalicelib.domain.jobs import JobStatus
+from chalicelib.domain.jobs import ENDED, JobStatus
 from chalicelib.errors import DeadlineExceeded
 from chalicelib.observability.spans import TRACE_HEADER, trace_header
 from chalicelib.transport import Call, Transport
@@ -190,7 +191,15 @@ class Client:
         """Ask where to send files; `send_file` sends them."""
         return self._create("/uploads", request, UploadsAccepted, idempotency_key)
 
-    def send_file(self, upload: UploadView, path: Path) -> None:
+    def open_imports(self, request: ImportsCreate, *, idempotency_key: str | None = None) -> ImportsAccepted:
+        """Ask where to send files that are to wait in an import area; `send_file` sends them."""
+        return self._create("/imports", request, ImportsAccepted, idempotency_key)
+
+    def create_ingestion(self, request: IngestionCreate, *, idempotency_key: str | None = None) -> JobView:
+        """Take in many documents by one job, whose end `wait_for_job` waits for."""
+        return self._create("/ingestions", request, JobAccepted, idempotency_key).job
+
+    def send_file(self, upload: UploadView | ImportView, path: Path) -> None:
         """Stream the file at *path* to where *upload* says; its ingestion starts when it has arrived."""
         # Without the authorization: the URL is the permission, and may be another host's.
         reply = self._transport.call(uploads.upload_call(upload, path))
@@ -236,9 +245,9 @@ class Client:
         """Cut a text with a chunker; nothing is stored."""
         return self._post("/chunk-previews", request, ChunkPreview)
 
-    def jobs(self, *, status: JobStatus | None = None) -> Iterator[JobView]:
-        """List jobs, newest first."""
-        return self._items("/jobs", JobView, status=status)
+    def jobs(self, *, status: JobStatus | None = None, parent: str | None = None) -> Iterator[JobView]:
+        """List jobs, newest first, or the children of *parent*, in order of line."""
+        return self._items("/jobs", JobView, status=status, parent=parent)
 
     def job(self, job_id: str) -> JobView:
         """Give one job."""
@@ -251,6 +260,26 @@ class Client:
     def retry_job(self, job_id: str) -> JobView:
         """Let a job that failed or was cancelled start anew."""
         return self._send(self._call("POST", f"/jobs/{_quoted(job_id)}/retry"), JobAccepted).job
+
+    def wait_for_job(
+        self, job_id: str, *, timeout_s: float = 600.0, on_progress: Callable[[JobView], None] = lambda _: None
+    ) -> JobView:
+        """
+        Wait until a job has ended, telling *on_progress* how far it is; give it as it is then.
+
+        *timeout_s* is how long nothing may move. Raises `DeadlineExceeded` then.
+        """
+        moved_at, before = time.monotonic(), None
+        while True:
+            job = self.job(job_id)
+            if (job.status, job.progress.done, job.progress.stage) != before:
+                before, moved_at = (job.status, job.progress.done, job.progress.stage), time.monotonic()
+                on_progress(job)
+            if job.status in ENDED:
+                return job
+            if time.monotonic() > moved_at + timeout_s:
+                raise DeadlineExceeded(f"Job {job_id} stands at {job.progress.done} of {job.progress.total}.")
+            self._sleep(POLL_S)
 
     # Asking
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.contracts.documents import UploadFile, UploadView
+from chalicelib.contracts.ingestions import ImportView
 from chalicelib.transport import Call
 
 TIMEOUT_S = 3_600.0
@@ -25,7 +26,7 @@ def described(path: Path, **fields: Any) -> UploadFile:
     return UploadFile(size_bytes=path.stat().st_size, sha256=digest, **said)
 
 
-def upload_call(upload: UploadView, path: Path) -> Call:
+def upload_call(upload: UploadView | ImportView, path: Path) -> Call:
     """Give the call that sends the file at *path* where *upload* says."""
     headers = dict(upload.headers)
     if upload.method == "PUT":
@@ -37,7 +38,7 @@ def upload_call(upload: UploadView, path: Path) -> Call:
     return Call("POST", upload.url, _framed(before, path, after), headers, TIMEOUT_S)
 
 
-def _form(upload: UploadView, name: str) -> tuple[bytes, bytes, str]:
+def _form(upload: UploadView | ImportView, name: str) -> tuple[bytes, bytes, str]:
     """Give what stands before and after the file in a form; S3 wants the file last."""
     boundary = secrets.token_hex(16)
     parts = [

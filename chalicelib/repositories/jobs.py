@@ -92,15 +92,13 @@ class Jobs:
                 return listed, cursor
 
     def failed(self, tenant: Tenant) -> Iterator[Job]:
-        """Give the jobs of the tenant that failed, newest first."""
-        cursor: str | None = None
-        while True:
-            query = Query(TableName.JOBS, keys.jobs_of(tenant), IndexName.GSI1, descending=True, cursor=cursor)
-            page = self._table.query(query)
-            yield from (job for job in map(_jobs.load, page.items) if job.status is JobStatus.FAILED)
-            if page.cursor is None:
-                return
-            cursor = page.cursor
+        """Give the jobs of the tenant that failed, newest first, the children of a batch behind it."""
+        for job in self._all(keys.jobs_of(tenant)):
+            if job.status is JobStatus.FAILED:
+                yield job
+            if job.batch is not None and job.batch.failed:
+                children = self._all(keys.children_of(tenant, job.job_id))
+                yield from (child for child in children if child.status is JobStatus.FAILED)
 
     def unfinished(self, before: datetime) -> Iterator[tuple[Tenant, Job]]:
         """
@@ -118,6 +116,16 @@ class Jobs:
                 if page.cursor is None:
                     break
                 cursor = page.cursor
+
+    def _all(self, partition: str) -> Iterator[Job]:
+        cursor: str | None = None
+        while True:
+            query = Query(TableName.JOBS, partition, IndexName.GSI1, descending=True, cursor=cursor)
+            page = self._table.query(query)
+            yield from map(_jobs.load, page.items)
+            if page.cursor is None:
+                return
+            cursor = page.cursor
 
 
 def missing(job_id: JobId) -> NotFound:

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from chalicelib.errors import ConfigurationError, RagError, Unauthenticated, Unavailable
-from fargate.cli import ask, doctor, ingest, keys, status, up
+from fargate.cli import ask, doctor, ingest, jobs, keys, status, up
 from fargate.cli.console import complain
 
 FAILED = 1
@@ -42,6 +42,7 @@ app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from fargate.cli.connection import Key, Url, connect
 from fargate.cli.console import say, table
-
-if TYPE_CHECKING:
-    from chalicelib.contracts.documents import JobView
+from fargate.cli.jobs import COLUMNS, row
 
 _SHOWN = 10
 
@@ -25,20 +22,13 @@ def status(url: Url = None, key: Key = None) -> None:
             for index in client.indexes()
         ]
         jobs = [
-            _row(job)
+            row(job)
             for wanted in (JobStatus.RUNNING, JobStatus.QUEUED, JobStatus.FAILED)
             for job in islice(client.jobs(status=wanted), _SHOWN)
         ]
     table("\nIndexes", ["name", "generation", "status", "embedder", "description"], indexes)
     if not indexes:
         say("There is no index yet; `ragstone ingest PATH --index NAME --create` makes one.")
-    table("\nJobs", ["id", "kind", "status", "index", "progress", "error"], jobs)
+    table("\nJobs", COLUMNS, jobs)
     if not jobs:
         say("\nNo job is running, waiting or failed.")
-
-
-def _row(job: JobView) -> list[str]:
-    done = job.progress
-    rest = f", {done.eta_s:.0f} s left" if done.eta_s is not None else ""
-    progress = f"{done.stage} {done.done}/{done.total}{rest}"
-    return [job.job_id, job.kind, job.status, job.index or "", progress, job.error.detail if job.error else ""]

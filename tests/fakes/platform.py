@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import itertools
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +30,7 @@ from chalicelib.contracts.asking import (
     TokenEvent,
 )
 from chalicelib.contracts.documents import (
+    ChildrenView,
     ChunkPreviewRequest,
     DocumentAccepted,
     DocumentCreate,
@@ -46,6 +49,7 @@ from chalicelib.contracts.documents import (
 from chalicelib.contracts.events import encode
 from chalicelib.contracts.identities import ApiKeyCreate, ApiKeyCreated, ApiKeyView
 from chalicelib.contracts.indexes import IndexCreate, IndexView, RecipeModel
+from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
 from chalicelib.domain.access import Role
 from chalicelib.domain.documents import DocumentStatus
 from chalicelib.domain.indexes import GenerationStatus
@@ -79,6 +83,8 @@ class FakePlatform:
     documents: dict[str, DocumentView] = field(default_factory=dict)
     versions: dict[str, list[DocumentVersionView]] = field(default_factory=dict)
     stored: dict[str, bytes] = field(default_factory=dict)
+    batches: dict[str, list[JobView]] = field(default_factory=dict)
+    children: dict[str, list[JobView]] = field(default_factory=dict)
     keys: dict[str, ApiKeyView] = field(default_factory=dict)
     events: list[AnswerEvent] = field(default_factory=list)
     failures: deque[tuple[RagError, dict[str, str]]] = field(default_factory=deque)
@@ -133,8 +139,10 @@ class FakePlatform:
                 return JSONResponse({"items": []})
             case _, ["indexes", *_]:
                 return self._knowledge_bases(request, path, body)
-            case _, ["documents" | "uploads" | "chunk-previews" | "jobs", *_]:
+            case _, ["documents" | "uploads" | "chunk-previews", *_]:
                 return self._knowledge(request, path, body)
+            case _, ["ingestions" | "imports" | "jobs", *_]:
+                return self._work(request, path, body)
             case _, ["api-keys", *_]:
                 return self._api_keys(request, path, body)
             case _:
@@ -177,15 +185,54 @@ class FakePlatform:
             case "POST", ["chunk-previews"]:
                 ChunkPreviewRequest.model_validate_json(body)
                 return JSONResponse({"items": []})
+            case _:
+                return self._stored(request, path, body)
+
+    def _work(self, request: Request, path: list[str], body: bytes) -> Response:
+        match request.method, path:
+            case "POST", ["imports"]:
+                wanted = ImportsCreate.model_validate_json(body)
+                return _model(ImportsAccepted(imports=[_import(one.path) for one in wanted.files]), 201)
+            case "POST", ["ingestions"]:
+                return _model(JobAccepted(job=self._ingest(IngestionCreate.model_validate_json(body))), 202)
             case "GET", ["jobs"]:
-                return self._page(request, [self._job(JobKind.INGEST)])
-            case "GET", ["jobs", _]:
-                return _model(self._job(JobKind.INGEST))
+                asked = request.query_params
+                jobs = self.children[asked["parent"]] if "parent" in asked else [self._job(JobKind.INGEST)]
+                return self._page(request, [job for job in jobs if "parent" not in asked or _asked_for(job, asked)])
+            case "GET", ["jobs", job_id]:
+                seen = self.batches.get(job_id, [self._job(JobKind.INGEST)])
+                return _model(seen.pop() if len(seen) > 1 else seen[0])
             case "POST", ["jobs", _, "cancel" | "retry" as act]:
                 status = JobStatus.CANCELLED if act == "cancel" else JobStatus.QUEUED
                 return _model(JobAccepted(job=self._job(JobKind.INGEST).model_copy(update={"status": status})), 202)
             case _:
-                return self._stored(request, path, body)
+                raise NotFound("There is nothing at this address, or it is not yours.")
+
+    def _ingest(self, asked: IngestionCreate) -> JobView:
+        """Take in all documents at once; the job is seen queued, half done and done, in this order."""
+        parent, children = self._job(JobKind.BATCH).model_copy(update={"job_id": f"job_b{next(self.numbers)}"}), []
+        for line, sent in enumerate(asked.documents or (), start=1):
+            data = base64.b64decode(sent.content_base64) if sent.content_base64 else (sent.text or "").encode()
+            fields = sent.model_dump(exclude_unset=True, exclude={"text", "content_base64"})
+            document = self._submit(asked.index, UploadFile(**fields, size_bytes=len(data), sha256=_sha256(data)))
+            self._arrive(document.document_id, data)
+            after = self.documents[document.document_id]
+            status = JobStatus.FAILED if after.error else JobStatus.SUCCEEDED
+            child = {"job_id": f"job_{line}", "line": line, "parent_id": parent.job_id, "status": status}
+            children.append(self._job(JobKind.INGEST).model_copy(update=child | {"error": after.error}))
+        total, failed = len(children), len([child for child in children if child.status is JobStatus.FAILED])
+
+        def seen(status: JobStatus, done: int) -> JobView:
+            counts = ChildrenView(
+                total=total, open=total - done, succeeded=max(0, done - failed), failed=min(done, failed), cancelled=0
+            )
+            progress = ProgressView(done=done, total=total, stage="ingesting", rate_per_s=None, eta_s=None)
+            return parent.model_copy(update={"status": status, "children": counts, "progress": progress})
+
+        self.children[parent.job_id] = children
+        half = seen(JobStatus.RUNNING, total // 2)
+        self.batches[parent.job_id] = [seen(JobStatus.SUCCEEDED, total), half]
+        return seen(JobStatus.QUEUED, 0)
 
     def _stored(self, request: Request, path: list[str], body: bytes) -> Response:
         match request.method, path:
@@ -360,6 +407,15 @@ def usual_events() -> list[AnswerEvent]:
 async def _each(pieces: list[bytes]) -> Any:
     for piece in pieces:
         yield piece
+
+
+def _import(path: str) -> ImportView:
+    url, until = f"/local-blobs/{path}", AT + timedelta(hours=1)
+    return ImportView(path=path, method="PUT", url=url, headers={}, fields={}, expires_at=until)
+
+
+def _asked_for(job: JobView, asked: Mapping[str, str]) -> bool:
+    return asked.get("status", job.status) == job.status
 
 
 def _found(things: dict[str, Any], name: str) -> Any:

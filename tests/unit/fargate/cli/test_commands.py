@@ -59,7 +59,14 @@ def test_status_shows_indexes_and_jobs(run: Run) -> None:
     assert result.exit_code == 0
     assert "Ragstone 0.1.0 is up; you are ada." in result.stdout
     assert "handbook" in result.stdout
-    assert "embed 1/4, 2 s left" in result.stdout
+    assert "embed 1/4, 2.0/s, 2 s left" in result.stdout
+
+
+def test_jobs_are_listed_cancelled_and_retried(run: Run) -> None:
+    """Each by one command."""
+    assert "embed 1/4" in run("jobs", "list").stdout
+    assert run("jobs", "cancel", "job_1").stdout == "job_1 is cancelled.\n"
+    assert run("jobs", "retry", "job_1").stdout == "job_1 is queued again.\n"
 
 
 def test_keys_are_made_listed_and_revoked(run: Run) -> None:

@@ -127,14 +127,30 @@ def test_two_files_of_one_name_are_refused(run: Run, platform: FakePlatform, fol
     assert platform.stored == {}
 
 
-def test_many_files_go_in_batches(run: Run, platform: FakePlatform, tmp_path: Path) -> None:
+def test_large_files_go_in_batches(run: Run, platform: FakePlatform, tmp_path: Path) -> None:
     """120 files, three announcements, every byte in its place."""
-    for number in range(120):
-        (tmp_path / f"{number:03}.txt").write_text(f"text {number}")
+    contents = {f"{number:03}.txt": b"%d " % number * 25_000 for number in range(120)}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
     result = run("ingest", str(tmp_path), "--index", "handbook")
     assert result.stdout == "120 searchable, 0 unchanged, 0 failed.\n"
-    assert stored(platform) == {f"{number:03}.txt": f"text {number}".encode() for number in range(120)}
+    assert stored(platform) == contents
     assert len([seen for seen in platform.seen if seen.path == "/uploads"]) == 3
+
+
+def test_small_files_go_together(run: Run, platform: FakePlatform, tmp_path: Path) -> None:
+    """Up to a thousand in one request, and none beyond the limit of one."""
+    contents = {f"{number:04}.txt": b"text %d" % number for number in range(1_100)}
+    contents |= {f"middling-{number}.txt": b"%d " % number * 20_000 for number in range(90)}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    result = run("ingest", str(tmp_path), "--index", "handbook")
+    assert result.stdout == "1190 searchable, 0 unchanged, 0 failed.\n"
+    assert stored(platform) == contents
+    sent = [seen for seen in platform.seen if seen.path == "/ingestions"]
+    assert len(sent) == 3
+    assert max(len(seen.body) for seen in sent) < 6 * 1024 * 1024
+    assert [seen for seen in platform.seen if seen.path == "/uploads"] == []
 
 
 def test_an_unavailable_platform_is_waited_for(run: Run, platform: FakePlatform, folder: Path) -> None:
