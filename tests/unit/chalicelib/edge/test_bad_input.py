@@ -152,6 +152,8 @@ def test_a_body_over_the_limit_is_refused(world: World, admin: str) -> None:
         ("/documents", {"cursor": ""}),
         ("/jobs", {"status": "sleeping"}),
         ("/jobs", {"cursor": "x"}),
+        ("/jobs", {"parent": "not an id"}),
+        ("/jobs", {"parent": ""}),
         ("/runs", {"cursor": "ÿ"}),
         ("/indexes", {"cursor": "e30="}),
         ("/api-keys", {"cursor": "../.."}),

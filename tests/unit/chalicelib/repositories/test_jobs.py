@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.adapters.sqlite_table import SqliteTable
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.batches import Batch
 from chalicelib.domain.documents import Rejection
 from chalicelib.domain.identifiers import DocumentId, JobId, TenantId
 from chalicelib.domain.jobs import ENDED, Job, JobKind, JobStatus, Progress
@@ -106,3 +107,20 @@ def test_any_number_of_unfinished_jobs_is_found(table: SqliteTable, jobs: Jobs) 
         add(table, replace(JOB, job_id=JobId(name)))
     found = [job.job_id for _, job in jobs.unfinished(NOW + timedelta(seconds=1))]
     assert (len(found), set(found)) == (450, names)
+
+
+def test_children_are_listed_by_their_parent(table: SqliteTable, jobs: Jobs) -> None:
+    """In order of line, in no other list, and to no other tenant."""
+    parent = replace(JOB, kind=JobKind.BATCH, batch=Batch(lines=3, failed=1))
+    add(table, parent)
+    for line, status in ((12, JobStatus.FAILED), (2, JobStatus.SUCCEEDED), (3, JobStatus.QUEUED)):
+        child = replace(JOB, job_id=JobId(f"job_c{line}"), parent_id=parent.job_id, line=line, status=status)
+        add(table, child)
+    found, cursor = jobs.list(ACME, status=None, limit=2, cursor=None, parent=parent.job_id)
+    rest, _ = jobs.list(ACME, status=None, limit=2, cursor=cursor, parent=parent.job_id)
+    assert [job.line for job in (*found, *rest)] == [2, 3, 12]
+    assert [job.job_id for job in jobs.list(ACME, status=None, limit=9, cursor=None)[0]] == [parent.job_id]
+    assert jobs.list(RIVAL, status=None, limit=9, cursor=None, parent=parent.job_id)[0] == []
+    assert [job.job_id for job in jobs.failed(ACME)] == ["job_c12"]
+    assert [job.job_id for job in jobs.batch_get(ACME, [JobId("job_c3"), JobId("job_none")]).values()] == ["job_c3"]
+    assert jobs.find(RIVAL, parent.job_id) is None

@@ -1,10 +1,23 @@
 """Every key begins with its tenant, and no two things share one."""
 
+import re
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.access import Tenant
-from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId, KeyId, ReleaseId, RunId, TenantId
+from chalicelib.domain.identifiers import (
+    INDEX_NAME_PATTERN,
+    AttemptId,
+    ChunkId,
+    DocumentId,
+    JobId,
+    KeyId,
+    ReleaseId,
+    RunId,
+    TenantId,
+)
 from chalicelib.ports.table import Key
 from chalicelib.repositories import keys
 
@@ -63,3 +76,29 @@ def test_the_platform_own_rows_belong_to_no_tenant() -> None:
 
 def _tenant_of(key: Key) -> str:
     return key.partition.split("#")[0]
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/", "..", "../rival/handbook/a", "a/../../b", "a//b", "/a", "./a", "a/", "a\x00", "a\\b"]
+)
+def test_no_path_leads_out_of_an_import_area(path: str) -> None:
+    """Not by going up, not by beginning anew, not by a character that somebody else takes for a separator."""
+    with pytest.raises(ValueError, match="the path"):
+        keys.import_blob(Tenant(TenantId("acme")), "handbook", path)
+
+
+@pytest.mark.parametrize("prefix", ["../", "a/../b", "/", "a//b", "./", "..//"])
+def test_no_prefix_leads_out_of_an_import_area(prefix: str) -> None:
+    """The beginning of a path is held to the same."""
+    with pytest.raises(ValueError, match="the path"):
+        keys.imports_of(Tenant(TenantId("acme")), "handbook", prefix)
+
+
+def test_import_areas_and_manifests_never_meet() -> None:
+    """Each path lies in the area of its tenant and index, and no index's area holds the manifests of batches."""
+    tenant = Tenant(TenantId("acme"))
+    assert keys.import_blob(tenant, "handbook", "2026/ä b.pdf").path == "acme/handbook/2026/ä b.pdf"
+    assert keys.imports_of(tenant, "handbook", "20") == "acme/handbook/20"
+    manifest = keys.manifest_blob(tenant, JobId("job_1")).path
+    assert manifest.startswith("acme/_")
+    assert re.fullmatch(INDEX_NAME_PATTERN, manifest.split("/")[1]) is None
