@@ -143,6 +143,14 @@ class VectorIndex(Protocol):
         """
         ...
 
+    def version(self, index: VectorIndexName) -> str | None:
+        """
+        Name the state that a query would see now: another after every write, and never one of an index dropped before.
+
+        None where the store cannot tell.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of files and memory."""
         ...

@@ -118,6 +118,11 @@ class SqliteVectors:
         vector = None if query.vector is None else _direction(query.vector)
         return search(snapshot, query.filter, query.top_k, vector, terms)
 
+    def version(self, index: VectorIndexName) -> str:
+        """See `VectorIndex.version`; no two indexes ever have a file of the same name."""
+        listed = self._listed(index)
+        return f"{listed.path.stem}-{self._file(listed).revision()}"
+
     def close(self) -> None:
         """See `VectorIndex.close`; calls that are running end well, later ones raise `Unavailable`."""
         with self._lock:

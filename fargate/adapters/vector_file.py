@@ -93,11 +93,15 @@ class VectorFile:
             rows = self._reader.execute("SELECT key FROM entries WHERE key > ? ORDER BY key LIMIT ?", (after, limit))
             return [key for (key,) in rows]
 
+    def revision(self) -> int:
+        """Count the writes of all processes so far."""
+        with self._reading, translated_errors(self.path):
+            return self._revision()
+
     def snapshot(self) -> Snapshot:
         """Give the state after the last write of any process; what changed since the last call is read, no more."""
         with self._reading, translated_errors(self.path):
-            (revision,) = self._reader.execute("SELECT revision FROM state").fetchone()
-            if revision != self._snapshot.revision:
+            if self._revision() != self._snapshot.revision:
                 with transaction(self._reader, "DEFERRED"):
                     self._snapshot = _read_on(self._reader, self._snapshot)
             return self._snapshot
@@ -106,6 +110,10 @@ class VectorFile:
     def nbytes(self) -> int:
         """Estimate the memory held."""
         return self._snapshot.nbytes
+
+    def _revision(self) -> int:
+        (revision,) = self._reader.execute("SELECT revision FROM state").fetchone()
+        return int(revision)
 
     def _row(self, record: VectorRecord) -> tuple[str, bytes, bytes, bytes, str, str]:
         analysed = self.analyser.analyse(record.text)

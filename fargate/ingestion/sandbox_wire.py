@@ -78,8 +78,10 @@ def reject(reason: str, detail: str) -> bytes:
 
 def verdict(answer: bytearray) -> ParsedDocument:
     """
-    Read a child's answer, and use it up: it may be large. Raises the `DocumentRejected` that it tells, or `unreadable` where it makes no sense:
-    a child that a file took over may write what it likes.
+    Read a child's answer, and use it up: it may be large.
+
+    Raises the `DocumentRejected` that it tells, or `unreadable` where it makes no sense: a child that a file took over
+    may write what it likes.
     """
     try:
         kind = bytes(answer[:1])

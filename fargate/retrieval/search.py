@@ -10,6 +10,7 @@ from chalicelib.domain.runs import Passage
 from chalicelib.observability.stages import Stages
 from chalicelib.ports.vectors import MAX_TOP_K, Hit, VectorIndex, VectorIndexName, VectorQuery
 from fargate.retrieval.hydration import Hydration
+from fargate.retrieval.query_cache import QueryCache, Scope
 from fargate.retrieval.ranking import Ranked, Ranking
 
 WIDEN_BY = 4
@@ -27,6 +28,8 @@ class Search:
     ranking: Ranking
     hydration: Hydration
     stages: Stages
+    cache: QueryCache
+    scope: Scope
 
     def passages(self, top_k: int) -> list[Passage]:
         """
@@ -46,7 +49,7 @@ class Search:
 
     def _hits(self, candidates: int) -> Sequence[Hit]:
         with self.stages.stage("search", index=self.index.name, top_k=candidates):
-            return self.vectors.query(self.index, replace(self.query, top_k=candidates))
+            return self.cache.hits(self.scope, self.vectors, self.index, replace(self.query, top_k=candidates))
 
     def _readable(self, hits: Sequence[Hit], top_k: int, unreadable: set[str]) -> list[Passage]:
         found: dict[tuple[str, int, int], Passage] = {}

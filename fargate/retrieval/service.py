@@ -34,6 +34,7 @@ from chalicelib.repositories.effective_release import EffectiveRelease
 from chalicelib.repositories.runs import Runs
 from fargate.retrieval.fusion import FUSIONS
 from fargate.retrieval.hydration import Hydration
+from fargate.retrieval.query_cache import QueryCache, Scope
 from fargate.retrieval.ranking import RERANKERS, STRATEGIES, Ranking
 from fargate.retrieval.search import Search
 
@@ -61,6 +62,7 @@ class RetrievalService:
         self._embedders = embedders
         self._clock = clock
         self._entropy = entropy
+        self._cache = QueryCache()
 
     async def retrieve(self, principal: Principal, request: RetrieveRequest) -> RetrieveResponse:
         """See `Retriever.retrieve`."""
@@ -106,23 +108,28 @@ class RetrievalService:
     ) -> list[Passage]:
         config = release.config
         ranking = Ranking.of(config.retrieval)
+        scope = Scope.of(principal, release.release_id)
         query = VectorQuery(
             top_k=config.retrieval.candidates,
-            vector=await self._embed(config.recipe.embedder.name, question, stages) if ranking.dense else None,
+            vector=await self._embed(config.recipe.embedder.name, question, scope, stages) if ranking.dense else None,
             text=question if ranking.lexical else None,
             filter=all_of(readable_by(principal.reading_groups), wanted),
         )
         index = keys.vector_index(principal.tenant, config.index, config.generation)
         hydration = Hydration(self._documents, self._chunks, principal, config.index, config.generation)
-        search = Search(self._vectors, index, query, ranking, hydration, stages)
+        search = Search(self._vectors, index, query, ranking, hydration, stages, self._cache, scope)
         return await asyncio.to_thread(search.passages, top_k)
 
-    async def _embed(self, name: str, question: str, stages: Stages) -> bytes:
+    async def _embed(self, name: str, question: str, scope: Scope, stages: Stages) -> bytes:
         embedder = self._embedders.get(name)
         if embedder is None:
             raise Unavailable(f"The embedder {name!r} does not run here; ask with strategy lexical, or start it.")
         with stages.stage("embed", embedder=name):
-            return (await embedder.embed([question], Purpose.QUERY)).vectors[0]
+            vector = self._cache.vector(scope, question)
+            if vector is None:
+                (vector,) = (await embedder.embed([question], Purpose.QUERY)).vectors
+                self._cache.keep_vector(scope, question, vector)
+            return vector
 
     def _run(
         self,

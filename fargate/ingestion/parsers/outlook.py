@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from striprtf.striprtf import rtf_to_text
-
 from chalicelib.domain.documents import ParsedDocument
+from chalicelib.errors import DocumentRejected
 from fargate.ingestion.parsers import encodings, letters, outlook_rtf
 from fargate.ingestion.parsers.building import DocumentBuilder, one_line
 from fargate.ingestion.parsers.compound import Compound
 from fargate.ingestion.parsers.enclosures import Enclosures
 from fargate.ingestion.parsers.letters import File, Letter, Piece
 from fargate.ingestion.parsers.mail import Reader, message_of
+from fargate.ingestion.parsers.rich_text_reader import RichTextReader
 from fargate.ingestion.parsers.source import Source
 
 MEDIA_TYPES = ("application/vnd.ms-outlook",)
@@ -32,6 +33,7 @@ _RECIPIENTS = {1: "To", 2: "Cc", 3: "Bcc"}
 _TOP, _INSIDE, _PART = 32, 24, 8
 """The length of what stands before the properties of a message, of one inside another, and of a part of it."""
 _MOST_PARTS = 2048
+_LONGEST_BODY = 5_000_000
 _MISSING_IN_A_ROW = 64
 _DEEPEST = 10
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
@@ -149,8 +151,7 @@ class _Message:
         yield Piece(own.text(_HTML, page) or own.decoded(own.binary(_HTML), page), is_page=True)
         packed = own.binary(_RTF)
         if packed:
-            rtf = outlook_rtf.unpack(packed).decode("latin-1")
-            yield Piece(rtf_to_text(rtf, errors="replace"))  # type: ignore[no-untyped-call]
+            yield Piece(_text_of(outlook_rtf.unpack(packed)))
 
     def _headers(self) -> Iterator[tuple[str, str]]:
         """Give the headers it was sent with; one that never was sent has them from its properties."""
@@ -197,3 +198,11 @@ def _addressed(name: str, address: str) -> str:
 def _as_file(letter: Letter, name: str) -> File:
     stem = name or letter.subject or "message"
     return File(stem if stem.lower().endswith(".eml") else f"{stem}.eml", "message/rfc822", letters.as_eml(letter))
+
+
+def _text_of(rich_text: bytes) -> str:
+    """Give the text of a body; one that cannot be read does not spoil the letter."""
+    reader = RichTextReader("the body", _LONGEST_BODY)
+    with suppress(DocumentRejected):
+        reader.read(rich_text)
+    return "\n\n".join(paragraph.text for paragraph in reader.paragraphs)

@@ -18,23 +18,20 @@ from fargate.ingestion.parsers import (
     docx,
     html,
     mail,
-    mail_samples,
     markdown,
     notebooks,
-    office_samples,
     opendocument,
     outlook,
     pdf,
     plain,
     presentations,
     rich_text,
-    samples,
     spreadsheets,
     structured_data,
     word97,
-    word97_samples,
     xml_data,
 )
+from fargate.ingestion.parsers.samples import SAMPLES
 from fargate.ingestion.parsers.source import Source
 
 Parse = Callable[[Source], ParsedDocument]
@@ -56,47 +53,6 @@ _DESCRIPTIONS = {
 }
 # Often enough for the interpreter to have adapted its code, which each child would otherwise do for itself.
 _REHEARSALS = 20
-_PROSE = "Grüße aus Köln. Ein Café hat geöffnet, und der Bäcker grüßt."
-_MARKDOWN = b"""# A
-
-[b](https://c.d) *e* `f` <g>&amp;\\.
-
-- h
-  1. i
-
-| j | k |
-| - | - |
-| l | m |
-
-```
-n
-```
-<p>o</p>
-"""
-SAMPLES = {
-    "a.txt": _PROSE.encode("cp1252"),
-    "a.md": _MARKDOWN,
-    "a.html": b"<html><title>a</title><h1>a</h1><ul><li>b</ul><table><tr><td>c</table><pre>d</pre>",
-    "a.pdf": samples.PDF,
-    "a.docx": samples.docx(),
-    "a.doc": word97_samples.doc(),
-    "a.xlsx": office_samples.xlsx(),
-    "a.xls": office_samples.xls(),
-    "a.pptx": office_samples.pptx(),
-    "a.rtf": office_samples.RTF,
-    "a.odt": office_samples.odt(),
-    "a.odp": office_samples.odp(),
-    "a.ods": office_samples.ods(),
-    "a.csv": mail_samples.CSV,
-    "a.json": mail_samples.JSON,
-    "a.jsonl": mail_samples.JSON_LINES,
-    "a.xml": mail_samples.XML,
-    "a.ipynb": mail_samples.NOTEBOOK,
-    "a.epub": mail_samples.epub(),
-    "a.eml": mail_samples.MAIL,
-    "a.mbox": mail_samples.MAILBOX,
-    "a.msg": mail_samples.msg(),
-}
 _ENCRYPTED_OFFICE = "application/vnd.ms-office.encrypted"
 
 

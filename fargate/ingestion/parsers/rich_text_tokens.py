@@ -8,14 +8,19 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from striprtf.striprtf import charset_map
-
 _TOKEN = re.compile(
     r"\\([A-Za-z]{1,32})(-?\d{1,9})?[ ]?|\\'([0-9A-Fa-f]{2})|\\([^A-Za-z])|([{}])|([^\\{}\r\n]+)|[\r\n]+|\\", re.DOTALL
 )
 _HEADING = re.compile(r"heading ([1-9])\Z", re.IGNORECASE)
 _PAGES = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
 _DEFAULT_PAGE = "cp1252"
+# The code page of each character set that a font may name (RTF 1.9, "Font Table").
+_CHARSETS = {
+    0: "cp1252", 77: "mac_roman", 78: "cp932", 79: "cp949", 80: "cp936", 81: "cp950", 83: "cp1255", 84: "mac_arabic",
+    85: "mac_greek", 86: "mac_turkish", 87: "cp874", 88: "mac_latin2", 89: "mac_cyrillic", 128: "cp932", 129: "cp949",
+    130: "johab", 134: "cp936", 136: "cp950", 161: "cp1253", 162: "cp1254", 163: "cp1258", 177: "cp1255",
+    178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874", 238: "cp1250", 254: "cp437", 255: "cp850",
+}  # fmt: skip
 BODY_LEVEL = 9
 """The outline level of what is no heading."""
 DESTINATIONS = frozenset(("fonttbl", "stylesheet", "title", "template"))
@@ -88,7 +93,7 @@ class Head:
         if word == "f":
             self._font = number or 0
         elif word == "fcharset":
-            self._fonts[self._font] = _known(charset_map.get(number or 0, self._page), self._page)
+            self._fonts[self._font] = _known(_CHARSETS.get(number or 0, self._page), self._page)
         elif word == "s":
             self._style = number or 0
         elif word == "outlinelevel":

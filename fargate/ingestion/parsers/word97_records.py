@@ -63,7 +63,9 @@ class Pieces:
         self._starts: tuple[int, ...] = struct.unpack_from(f"<{count + 1}I", plc)
         if any(before > after for before, after in pairwise(self._starts)):
             raise damaged(name)
-        self._codes: list[int] = [struct.unpack_from("<I", plc, 4 * (count + 1) + 8 * place + 2)[0] for place in range(count)]
+        self._codes: list[int] = [
+            struct.unpack_from("<I", plc, 4 * (count + 1) + 8 * place + 2)[0] for place in range(count)
+        ]
         self.length = self._starts[-1]
 
     def text(self) -> str:

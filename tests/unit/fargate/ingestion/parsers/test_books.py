@@ -7,7 +7,7 @@ import pytest
 from chalicelib.domain.documents import BlockKind, ParsedDocument
 from chalicelib.errors import DocumentRejected
 from fargate.ingestion.parsers import registry
-from fargate.ingestion.parsers.mail_samples import epub
+from fargate.ingestion.parsers.samples.mail import epub
 from fargate.ingestion.parsers.source import Source
 
 HEADING, TEXT, LIST, TABLE, CODE = BlockKind

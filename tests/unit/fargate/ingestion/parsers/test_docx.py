@@ -10,7 +10,8 @@ import pytest
 
 from chalicelib.domain.documents import BlockKind, ParsedDocument
 from chalicelib.errors import DocumentRejected
-from fargate.ingestion.parsers import registry, samples
+from fargate.ingestion.parsers import registry
+from fargate.ingestion.parsers.samples import documents as samples
 from fargate.ingestion.parsers.source import Source
 from fargate.ingestion.sniffing import DOCX
 

@@ -9,8 +9,8 @@ import pytest
 from chalicelib.domain.documents import BlockKind, ParsedDocument
 from chalicelib.errors import DocumentRejected
 from fargate.ingestion.parsers import ooxml, registry
-from fargate.ingestion.parsers.office_samples import odp, ods, odt, opendocument
 from fargate.ingestion.parsers.opendocument import HIDDEN
+from fargate.ingestion.parsers.samples.office import odp, ods, odt, opendocument
 from fargate.ingestion.parsers.source import Source
 
 HEADING, TEXT, LIST, TABLE, CODE = BlockKind

@@ -10,7 +10,8 @@ import pytest
 from chalicelib.domain.documents import ParsedDocument
 from chalicelib.errors import DocumentRejected
 from fargate.ingestion.parsers import outlook_rtf, registry
-from fargate.ingestion.parsers.mail_samples import Tree, compound, message, msg, properties
+from fargate.ingestion.parsers.samples.compound import Tree, compound
+from fargate.ingestion.parsers.samples.mail import message, msg, properties
 from fargate.ingestion.parsers.source import Source
 
 _SUBJECT, _CLASS, _HEADERS, _BODY, _HTML, _RTF = 0x0037, 0x001A, 0x007D, 0x1000, 0x1013, 0x1009

@@ -13,7 +13,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 from chalicelib.domain.documents import BlockKind, ParsedDocument
 from chalicelib.errors import DocumentRejected
-from fargate.ingestion.parsers import registry, samples
+from fargate.ingestion.parsers import registry
+from fargate.ingestion.parsers.samples import documents as samples
 from fargate.ingestion.parsers.source import Source
 
 HEADING, TEXT, LIST, TABLE, CODE = BlockKind

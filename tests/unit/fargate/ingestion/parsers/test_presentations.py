@@ -12,9 +12,10 @@ from pptx.util import Inches
 
 from chalicelib.domain.documents import BlockKind, ParsedDocument
 from chalicelib.errors import DocumentRejected
-from fargate.ingestion.parsers import office_samples, ooxml, registry
-from fargate.ingestion.parsers.office_samples import shape
+from fargate.ingestion.parsers import ooxml, registry
 from fargate.ingestion.parsers.presentations import LEFT_OUT, MEDIA_TYPES
+from fargate.ingestion.parsers.samples import office as office_samples
+from fargate.ingestion.parsers.samples.office import shape
 from fargate.ingestion.parsers.source import Source
 
 HEADING, TEXT, LIST, TABLE, CODE = BlockKind

@@ -9,7 +9,10 @@ import pytest
 
 from chalicelib.errors import DocumentRejected
 from fargate.ingestion import sniffing
-from fargate.ingestion.parsers import mail_samples, registry, samples
+from fargate.ingestion.parsers import registry
+from fargate.ingestion.parsers.samples import documents as samples
+from fargate.ingestion.parsers.samples import mail as mail_samples
+from fargate.ingestion.parsers.samples.compound import compound
 
 _CFB = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
 
@@ -56,7 +59,7 @@ def zipped(*names: str, **contents: str) -> bytes:
         (b"From here on it gets better.\nYes: it does.", "a.txt", "text/plain"),
         (mail_samples.msg(), "a.doc", "application/vnd.ms-outlook"),
         (
-            mail_samples.compound({"WordDocument": b"a", "b": {"__properties_version1.0": b"c"}}),
+            compound({"WordDocument": b"a", "b": {"__properties_version1.0": b"c"}}),
             "a",
             "application/msword",
         ),

@@ -12,9 +12,11 @@ import pytest
 
 from chalicelib.domain.documents import BlockKind, ParsedDocument
 from chalicelib.errors import DocumentRejected
-from fargate.ingestion.parsers import number_formats, office_samples, ooxml, registry
+from fargate.ingestion.parsers import number_formats, ooxml, registry
 from fargate.ingestion.parsers.compound import Compound
 from fargate.ingestion.parsers.number_formats import NumberFormat
+from fargate.ingestion.parsers.samples import office as office_samples
+from fargate.ingestion.parsers.samples.compound import compound
 from fargate.ingestion.parsers.source import Source
 from fargate.ingestion.parsers.spreadsheets import HIDDEN, XLS, XLSX
 
@@ -297,7 +299,7 @@ def test_a_binary_sheet_that_sprawls_is_too_large() -> None:
     assert rejected(data) == "too_large"
     corners = [struct.pack("<5Hd", 0x203, 14, row, column, 0, 1.0) for row, column in ((0, 0), (65_535, 255))]
     one_sheet = b"".join(corners) + struct.pack("<2H", 0x809, 0)
-    assert rejected(office_samples.compound({"Workbook": one_sheet * 2}), XLS) == "too_large"
+    assert rejected(compound({"Workbook": one_sheet * 2}), XLS) == "too_large"
 
 
 @pytest.mark.parametrize(
@@ -309,5 +311,5 @@ def test_an_old_workbook_bears_the_title_of_its_properties(count: int, title: st
     entries = struct.pack("<4I", 0, count, 2, 16) if count < 9 else struct.pack("<4I", 0, count, 3, 16)
     properties = bytes(44) + struct.pack("<I", 48) + entries + value
     workbook = Compound(office_samples.xls(), "a.xls").read("Workbook")
-    made = office_samples.compound({"\x05SummaryInformation": properties, "Workbook": workbook})
+    made = compound({"\x05SummaryInformation": properties, "Workbook": workbook})
     assert parse(made, XLS).title == title

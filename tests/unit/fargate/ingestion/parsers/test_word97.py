@@ -7,10 +7,10 @@ import pytest
 from chalicelib.domain.documents import BlockKind, ParsedDocument
 from chalicelib.errors import DocumentRejected
 from fargate.ingestion.parsers import registry
-from fargate.ingestion.parsers.office_samples import compound
+from fargate.ingestion.parsers.samples.compound import compound
+from fargate.ingestion.parsers.samples.word97 import IN_TABLE, ROW_END, doc
 from fargate.ingestion.parsers.source import Source
 from fargate.ingestion.parsers.word97 import MEDIA_TYPES
-from fargate.ingestion.parsers.word97_samples import IN_TABLE, ROW_END, doc
 
 HEADING, TEXT, LIST, TABLE, CODE = BlockKind
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.errors import DocumentRejected
-from fargate.ingestion.parsers import registry
+from fargate.ingestion.parsers.samples import SAMPLES
 from fargate.ingestion.sandbox import Sandbox, SandboxLimits
 from fargate.ingestion.sandbox_wire import REASONS
 from tests.fakes.hostile_files import File, crafted, mutants
@@ -90,7 +90,7 @@ def assert_withstood(sandbox: Sandbox, files: Sequence[File], folder: Path) -> C
 
 def test_damaged_files_are_read_or_refused(sandbox: Sandbox, tmp_path: Path) -> None:
     """Two hundred mutants of files of every format."""
-    found = assert_withstood(sandbox, list(mutants(registry.SAMPLES, 200, SEED)), tmp_path)
+    found = assert_withstood(sandbox, list(mutants(SAMPLES, 200, SEED)), tmp_path)
     assert found["ready"] > 20
     assert found["unreadable"] > 20
 
@@ -98,7 +98,7 @@ def test_damaged_files_are_read_or_refused(sandbox: Sandbox, tmp_path: Path) -> 
 @pytest.mark.drill
 def test_more_than_a_thousand_hostile_files_are_read_or_refused(sandbox: Sandbox, tmp_path: Path) -> None:
     """The known attacks, and twelve hundred mutants of files of every format."""
-    files = [*crafted(), *mutants(registry.SAMPLES, 1_200, SEED)]
+    files = [*crafted(), *mutants(SAMPLES, 1_200, SEED)]
     found = assert_withstood(sandbox, files, tmp_path)
     print(f"seed {SEED}, {len(files)} files: {dict(found)}")  # noqa: T201 - the drill's report
     assert found["suspicious_archive"] > 10

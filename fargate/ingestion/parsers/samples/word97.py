@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from fargate.ingestion.parsers.office_samples import compound
+from fargate.ingestion.parsers.samples.compound import compound
 
 IN_TABLE = struct.pack("<HB", 0x2416, 1)
 ROW_END = IN_TABLE + struct.pack("<HB", 0x2417, 1)

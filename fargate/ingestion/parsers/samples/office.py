@@ -7,18 +7,16 @@ import struct
 import zipfile
 from collections.abc import Mapping
 
+from fargate.ingestion.parsers.samples.compound import compound
+
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _DRAWING = "http://schemas.openxmlformats.org/drawingml/2006"
-_SECTOR = 512
-_FREE, _END, _FAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
 RTF = (
     rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0\fcharset128 a;}}{\stylesheet{\s1\outlinelevel0 heading 1;}}"
     rb"{\info{\title a}}\pard\s1 a\par\pard{\listtext\tab}\ls1 b\par\pard {\f0\'83\'5c}\u9731?{\footnote d}\par"
     rb"\trowd\trhdr\clvmrg\cellx9\intbl c\cell\row}"
 )
-_CUTOFF = 4096
-"""Streams shorter than this would go into a container inside the container."""
 
 
 def packed(members: Mapping[str, str | bytes]) -> bytes:
@@ -135,38 +133,6 @@ def ods() -> bytes:
     """Make a sheet with one number."""
     cell = '<s:table-cell o:value-type="float" o:value="1.50"><t:p>1,5</t:p></s:table-cell>'
     return opendocument("spreadsheet", f'<s:table s:name="Data"><s:table-row>{cell}</s:table-row></s:table>')
-
-
-def compound(streams: Mapping[str, bytes]) -> bytes:
-    """Make a compound file (MS-CFB) of at most four long *streams*, or ones filled up to be long."""
-    directory = _entry("Root Entry", 5, _END, 0, child=1)
-    contents = b""
-    place = 1
-    chain: list[int] = []
-    for number, (name, data) in enumerate(streams.items(), 1):
-        whole = data.ljust(_CUTOFF, b"\x00")
-        sectors = -(-len(whole) // _SECTOR)
-        right = number + 1 if number < len(streams) else _FREE
-        directory += _entry(name, 2, place + 1, len(whole), right=right)
-        chain += [*range(place + 2, place + 1 + sectors), _END]
-        contents += whole.ljust(sectors * _SECTOR, b"\x00")
-        place += sectors
-    table = struct.pack("<128I", *([_FAT, _END, *chain] + [_FREE] * 128)[:128])
-    header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16) + struct.pack("<5H6x", 0x3E, 3, 0xFFFE, 9, 6)
-    header += struct.pack("<9I", 0, 1, 1, 0, _CUTOFF, _END, 0, _END, 0) + struct.pack("<109I", 0, *[_FREE] * 108)
-    return header + table + directory.ljust(_SECTOR, b"\x00") + contents
-
-
-def _entry(name: str, kind: int, start: int, size: int, *, right: int = _FREE, child: int = _FREE) -> bytes:
-    written = (name + "\x00").encode("utf-16-le")
-    links = struct.pack("<3I", _FREE, right, child)
-    return (
-        written.ljust(64, b"\x00")
-        + struct.pack("<HBB", len(written), kind, 1)
-        + links
-        + bytes(36)
-        + struct.pack("<IQ", start, size)
-    )
 
 
 def xls() -> bytes:
