@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
@@ -134,6 +134,8 @@ class VectorsContract:
             vectors.delete(INDEX, ["a"])
         with pytest.raises(NotFound):
             vectors.list(INDEX)
+        with pytest.raises(NotFound):
+            vectors.version(INDEX)
         with pytest.raises(NotFound):
             vectors.query(INDEX, VectorQuery(1, text="leave"))
 
@@ -417,6 +419,30 @@ class VectorsContract:
             elsewhere.query(INDEX, asked)
         elsewhere.create(INDEX, VectorIndexSpec(2))
         assert not vectors.query(INDEX, VectorQuery(10, pack(1, 0)))
+
+    def test_every_write_makes_another_version(self, vectors: VectorIndex, elsewhere: VectorIndex) -> None:
+        """Reading makes none; an index made again under its name has none of the old one's; all see the same."""
+
+        def make_again() -> None:
+            vectors.drop(INDEX)
+            vectors.create(INDEX, SPEC)
+
+        vectors.create(INDEX, SPEC)
+        seen = [vectors.version(INDEX)]
+        if seen == [None]:
+            pytest.skip("this store cannot tell")
+        writes: Sequence[Callable[[], None]] = (
+            lambda: vectors.put(INDEX, [record("a")]),
+            lambda: elsewhere.put(INDEX, [record("a", (0, 1, 0))]),
+            lambda: elsewhere.delete(INDEX, ["a"]),
+            make_again,
+        )
+        for write in writes:
+            write()
+            vectors.query(INDEX, VectorQuery(1, pack(1, 0, 0)))
+            seen.append(vectors.version(INDEX))
+            assert elsewhere.version(INDEX) == vectors.version(INDEX) == seen[-1]
+        assert len(set(seen)) == 5
 
     def test_queries_see_whole_batches_while_a_writer_writes(
         self, vectors: VectorIndex, index: VectorIndexName
