@@ -69,12 +69,14 @@ _LIBC = ctypes.CDLL(None)
 
 def prepare() -> None:
     """
-    Do in the process that forks what its children would otherwise each do for themselves.
+    Do in the process that forks what its children would otherwise each do for themselves, and give back free memory.
 
     Where memory is short, the kernel should kill this process or its children rather than the service; they inherit it.
     """
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as score:  # noqa: PTH123
         score.write(b"1000")
+    with contextlib.suppress(AttributeError):  # not every C library has it
+        _LIBC.malloc_trim(0)  # models that were tried once leave hundreds of megabytes behind
     _address_space()
     _filter()
 

@@ -114,8 +114,8 @@ def main(reader: str, descriptor: int) -> None:
         if codec.name not in ("encodings.mbcs", "encodings.oem"):  # Windows only
             importlib.import_module(codec.name)
     module.rehearse()
-    sandbox_seal.prepare()
     gc.collect()
+    sandbox_seal.prepare()
     gc.freeze()  # keeps the children's collector from touching, and so copying, the pages they share with us
     Zygote(socket.socket(fileno=descriptor), module).serve()
 
