@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +14,16 @@ from chalicelib.domain.filters import Filter
 from chalicelib.ports.vectors import Hit
 from fargate.adapters.lexical_analysis import QueryTerm
 from fargate.adapters.metadata_masks import Mask
+from fargate.adapters.vector_quantised import ROUNDING
+from fargate.adapters.vector_segment import Segment
 from fargate.adapters.vector_snapshot import Snapshot
 
-SPARSE = 0.2
+SPARSE = 0.05
 """Where less than this share of a segment is permitted, its rows are gathered instead of multiplying the whole."""
-ROUNDING = 1e-5
-"""Above what a product of unit vectors in float32 may be off by."""
 
 Positions = NDArray[np.int64]
-Occurrence = tuple[QueryTerm, Sequence[tuple[NDArray[np.uint16], NDArray[np.uint16]]]]
-"""A term and, for each segment, the places and counts it has there."""
+Occurrence = tuple[QueryTerm, Positions, NDArray[np.uint16]]
+"""A term, the sorted positions that hold it, and how often."""
 
 
 def search(
@@ -42,12 +43,15 @@ def search(
     permitted = snapshot.permitted(wanted)
     occurrences = _occurrences(snapshot, terms or ())
     scores = None if terms is None else _bm25(snapshot, occurrences)
-    dense = _no_positions() if vector is None else _nearest(snapshot, permitted, top_k, vector)
     lexical = _no_positions() if scores is None else _best_matching(snapshot, permitted, top_k, scores)
+    near = _no_positions() if vector is None else _candidates(snapshot, permitted, top_k, vector)
+    looked_at = np.union1d(near, lexical)
+    cosines = None if vector is None else _similarities(snapshot, looked_at, vector)
+    dense = near if cosines is None else _ranked(snapshot, near, cosines[np.searchsorted(looked_at, near)], top_k)
     found = np.union1d(dense, lexical)
-    similarities = [None] * len(found) if vector is None else _similarities(snapshot, found, vector).tolist()
+    similarities = [None] * len(found) if cosines is None else cosines[np.searchsorted(looked_at, found)].tolist()
     lexical_scores = [None] * len(found) if scores is None else scores[found].tolist()
-    words = _matched_words(snapshot, found, occurrences)
+    words = _matched_words(found, occurrences)
     dense_ranks = {position: rank for rank, position in enumerate(dense.tolist(), 1)}
     lexical_ranks = {position: rank for rank, position in enumerate(lexical.tolist(), 1)}
     return [
@@ -65,9 +69,8 @@ def search(
 
 
 def _occurrences(snapshot: Snapshot, terms: Sequence[QueryTerm]) -> list[Occurrence]:
-    wanted = np.array([term.term for term in terms], np.uint64)
-    by_segment = [segment.postings.find(wanted) for segment in snapshot.segments]
-    return list(zip(terms, zip(*by_segment, strict=True), strict=True))
+    found = snapshot.occurrences(np.array([term.term for term in terms], np.uint64))
+    return [(term, positions, counts) for term, (positions, counts) in zip(terms, found, strict=True)]
 
 
 def _bm25(snapshot: Snapshot, occurrences: Sequence[Occurrence]) -> NDArray[np.float32]:
@@ -79,13 +82,11 @@ def _bm25(snapshot: Snapshot, occurrences: Sequence[Occurrence]) -> NDArray[np.f
     (k1 + 1). N, n and the mean are those of all live entries, permitted or not.
     """
     scores = np.zeros(snapshot.starts[-1], np.float32)
-    parts = list(snapshot.parts())
-    for term, by_segment in occurrences:
-        holding = sum(segment.count_live(places) for (_, segment), (places, _) in zip(parts, by_segment, strict=True))
+    for term, positions, counts in occurrences:
+        holding = snapshot.count_live(positions)
         weight = np.float32(term.count * math.log(1 + (snapshot.live - holding + 0.5) / (holding + 0.5)))
-        for (part, _), (places, counts) in zip(parts, by_segment, strict=True):
-            often = counts.astype(np.float32)
-            scores[part][places] += weight * often / (often + snapshot.length_norms[part][places])
+        often = counts.astype(np.float32)
+        scores[positions] += weight * often / (often + snapshot.length_norms[positions])
     return scores
 
 
@@ -95,27 +96,37 @@ def _best_matching(snapshot: Snapshot, permitted: Mask, top_k: int, scores: NDAr
     return _ranked(snapshot, candidates, scores[candidates].astype(np.float64), top_k)
 
 
-def _nearest(snapshot: Snapshot, permitted: Mask, top_k: int, vector: NDArray[np.float64]) -> Positions:
+def _candidates(snapshot: Snapshot, permitted: Mask, top_k: int, vector: NDArray[np.float64]) -> Positions:
     """
-    Find candidates in float32, then rank them in float64, where equal vectors have equal products anywhere.
+    Find every entry that may be among the *top_k* nearest, in order of position; `_similarities` can tell then.
+
+    Nothing is missed: the margin is above what the last that seems to be in and one that seems to be out are off by.
+    """
+    approximate = np.empty(snapshot.starts[-1], np.float32)
+    narrow = vector.astype(np.float32)
+    margins = [_multiply(segment, permitted[part], narrow, approximate[part]) for part, segment in snapshot.parts()]
+    candidates = np.flatnonzero(permitted)
+    return candidates[_leading(approximate[candidates], top_k, margin=max(margins))]
+
+
+def _multiply(segment: Segment, permitted: Mask, vector: NDArray[np.float32], out: NDArray[np.float32]) -> float:
+    """
+    Write the products of at least the *permitted* rows into *out*; give twice what they may be off by.
 
     `vecdot` is as fast as a matrix product on one thread, and never waits for the other threads of a BLAS: on a busy
     machine those made it five times slower.
     """
-    approximate = np.empty(snapshot.starts[-1], np.float32)
-    narrow = vector.astype(np.float32)
-    for part, segment in snapshot.parts():
-        places = np.flatnonzero(permitted[part])
-        if len(places) < SPARSE * len(segment.rows):
-            approximate[part][places] = np.vecdot(segment.matrix[places], narrow)
-        else:
-            np.vecdot(segment.matrix, narrow, out=approximate[part])
-    candidates = np.flatnonzero(permitted)
-    candidates = candidates[_leading(approximate[candidates], top_k, margin=ROUNDING)]
-    return _ranked(snapshot, candidates, _similarities(snapshot, candidates, vector), top_k)
+    if np.count_nonzero(permitted) < SPARSE * len(permitted):
+        out[permitted] = np.vecdot(segment.matrix[permitted], vector)
+    elif segment.quantised is None:
+        np.vecdot(segment.matrix, vector, out=out)
+    else:
+        segment.quantised.multiply(vector, out)
+        return segment.quantised.margin
+    return ROUNDING
 
 
-def _leading(scores: NDArray[np.float32], top_k: int, *, margin: float) -> NDArray[np.int64]:
+def _leading(scores: NDArray[np.floating[Any]], top_k: int, *, margin: float) -> NDArray[np.int64]:
     """Give the places of the *top_k* best scores and of all within *margin* of the last of them."""
     if len(scores) <= top_k:
         return np.arange(len(scores))
@@ -125,6 +136,8 @@ def _leading(scores: NDArray[np.float32], top_k: int, *, margin: float) -> NDArr
 
 def _ranked(snapshot: Snapshot, candidates: Positions, scores: NDArray[np.float64], top_k: int) -> Positions:
     """Order *candidates* by score, equal ones by key, and cut."""
+    leading = _leading(scores, top_k, margin=0)
+    candidates, scores = candidates[leading], scores[leading]
     keys = [segment.keys[place] for segment, place in snapshot.entries(candidates)]
     falling = (-scores).tolist()
     order = sorted(range(len(keys)), key=lambda number: (falling[number], keys[number]))
@@ -132,22 +145,21 @@ def _ranked(snapshot: Snapshot, candidates: Positions, scores: NDArray[np.float6
 
 
 def _similarities(snapshot: Snapshot, positions: Positions, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give cosines worked out in float64, where equal vectors have equal ones; *positions* are sorted."""
     result = np.empty(len(positions))
     for number, chosen, places in snapshot.locate(positions):
         result[chosen] = (snapshot.segments[number].matrix[places] * vector).sum(axis=1)
     return result.clip(-1, 1)
 
 
-def _matched_words(snapshot: Snapshot, positions: Positions, occurrences: Sequence[Occurrence]) -> list[list[str]]:
-    result: list[list[str]] = [[] for _ in range(len(positions))]
-    for number, chosen, places in snapshot.locate(positions):
-        for term, by_segment in occurrences:
-            holding, _ = by_segment[number]
-            if len(holding):
-                at = np.minimum(np.searchsorted(holding, places), len(holding) - 1)
-                for position in chosen[holding[at] == places].tolist():
-                    result[position].append(term.word)
-    return result
+def _matched_words(found: Positions, occurrences: Sequence[Occurrence]) -> list[list[str]]:
+    words: list[list[str]] = [[] for _ in range(len(found))]
+    for term, positions, _ in occurrences:
+        if len(positions):
+            at = np.minimum(np.searchsorted(positions, found), len(positions) - 1)
+            for number in np.flatnonzero(positions[at] == found).tolist():
+                words[number].append(term.word)
+    return words
 
 
 def _no_positions() -> Positions:

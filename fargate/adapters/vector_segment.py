@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 
 from fargate.adapters.lexical_analysis import TERM_BITS
 from fargate.adapters.metadata_masks import Mask, MetadataColumns
+from fargate.adapters.vector_quantised import QuantisedRows
 
 SEGMENT_ENTRIES = 2**14
 """Larger ones search a little faster, but merging two of half this size keeps every query waiting (0.2 s here)."""
+
+QUANTISED_ENTRIES = 2**12
+"""Below, a scan takes so little that a first look gains nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Segment:
     lengths: NDArray[np.float32]
     postings: Postings
     metadata: MetadataColumns
+    quantised: QuantisedRows | None
     alive: Mask
     live: int
     live_length: float
@@ -97,10 +102,6 @@ class Segment:
             metadata=MetadataColumns.of([entry.metadata for entry in entries]),
         )
 
-    def count_live(self, places: NDArray[np.uint16]) -> int:
-        """Count those of *places* that are alive."""
-        return len(places) if self.live == len(self.rows) else int(np.count_nonzero(self.alive[places]))
-
     def without(self, rows: NDArray[np.int64]) -> Segment:
         """Give the segment with those of the sorted *rows* that it holds no longer alive."""
         at = np.searchsorted(self.rows, rows)
@@ -117,7 +118,8 @@ class Segment:
     def nbytes(self) -> int:
         """Estimate the memory held."""
         postings = self.postings.places.nbytes * 2 + self.postings.terms.nbytes * 2
-        return self.matrix.nbytes + postings + self.metadata.nbytes + 120 * len(self.keys)
+        vectors = self.matrix.nbytes + (self.quantised.nbytes if self.quantised else 0)
+        return vectors + postings + self.metadata.nbytes + 120 * len(self.keys)
 
 
 def merged(segments: Sequence[Segment]) -> Segment:
@@ -158,9 +160,10 @@ def _alive(
     postings: Postings,
     metadata: MetadataColumns,
 ) -> Segment:
+    quantised = QuantisedRows.where_possible(matrix) if len(rows) >= QUANTISED_ENTRIES else None
     alive = np.ones(len(rows), np.bool_)
     total = float(lengths.sum(dtype=np.float64))
-    return Segment(rows, keys, matrix, lengths, postings, metadata, alive, len(rows), total)
+    return Segment(rows, keys, matrix, lengths, postings, metadata, quantised, alive, len(rows), total)
 
 
 def _moved(segment: Segment, first: int) -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16]]:

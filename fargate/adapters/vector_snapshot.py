@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,11 @@ class Snapshot:
         return sum(segment.live for segment in self.segments)
 
     @cached_property
+    def alive(self) -> Mask:
+        """Say by position what is alive."""
+        return np.concatenate([segment.alive for segment in self.segments])
+
+    @cached_property
     def length_norms(self) -> NDArray[np.float32]:
         """BM25's ``k1 * (1 - b + b * length / mean length)`` by position."""
         mean = sum(segment.live_length for segment in self.segments) / max(self.live, 1)
@@ -61,9 +67,27 @@ class Snapshot:
     def permitted(self, wanted: Filter | None) -> Mask:
         """Say by position what is alive and passes the filter."""
         if wanted is None:
-            return np.concatenate([segment.alive for segment in self.segments])
+            return self.alive
         signature = json.dumps(to_json(wanted))
         return np.concatenate([s.alive & s.metadata.mask(wanted, signature) for s in self.segments])
+
+    def occurrences(self, terms: NDArray[np.uint64]) -> list[tuple[NDArray[np.int64], NDArray[np.uint16]]]:
+        """Give the sorted positions that hold each term, dead ones too, and how often."""
+        by_segment = [segment.postings.find(terms) for segment in self.segments]
+        starts = self.starts.tolist()
+        return [
+            (
+                np.concatenate(
+                    [np.add(places, start, dtype=np.int64) for (places, _), start in zip(found, starts, strict=False)]
+                ),
+                np.concatenate([counts for _, counts in found]),
+            )
+            for found in zip(*by_segment, strict=True)
+        ]
+
+    def count_live(self, positions: NDArray[np.int64]) -> int:
+        """Count those of *positions* that are alive."""
+        return len(positions) if self.live == self.starts[-1] else int(np.count_nonzero(self.alive[positions]))
 
     def entries(self, positions: NDArray[np.int64]) -> list[tuple[Segment, int]]:
         """Give the segment of each position, and its place there."""
@@ -71,12 +95,12 @@ class Snapshot:
         places = positions - self.starts[owners]
         return [(self.segments[n], place) for n, place in zip(owners.tolist(), places.tolist(), strict=True)]
 
-    def locate(self, positions: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.uint16]]]:
-        """Give the number of each segment that *positions* fall in, which of them do, and their places there."""
-        owners = np.searchsorted(self.starts, positions, side="right") - 1
-        for number in np.unique(owners).tolist():
-            chosen = np.flatnonzero(owners == number)
-            yield number, chosen, (positions[chosen] - self.starts[number]).astype(np.uint16)
+    def locate(self, positions: NDArray[np.int64]) -> Iterator[tuple[int, slice, NDArray[np.uint16]]]:
+        """Give the number of each segment that the sorted *positions* fall in, which of them do, and places there."""
+        ends = np.searchsorted(positions, self.starts).tolist()
+        for number, (first, end) in enumerate(pairwise(ends)):
+            if first < end:
+                yield number, slice(first, end), (positions[first:end] - self.starts[number]).astype(np.uint16)
 
 
 def advanced(segments: Iterable[Segment], entries: Sequence[StoredEntry], retired: NDArray[np.int64]) -> list[Segment]:
