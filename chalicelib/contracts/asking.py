@@ -77,6 +77,8 @@ class ReasonsView(ResponseModel):
     lexical_score: float | None
     fused_score: float | None
     matched_terms: list[str]
+    dense_weight: float | None = Field(None, description="Share of the dense leg in the fused score")
+    weight_reason: str | None = Field(None, description="Why the dense leg counts so much")
 
     def entity(self) -> Reasons:
         """Give the domain's form of it."""

@@ -33,7 +33,8 @@ class Reasons:
     """
     Why a passage stands where it stands; ranks count from 1, None where the leg did not bring it.
 
-    *dense_score* is a cosine, *lexical_score* a BM25; both high is good.
+    *dense_score* is a cosine, *lexical_score* a BM25; both high is good. *dense_weight* is the share of the dense
+    leg in the fusion and *weight_reason* says why so much; None where only one leg searched.
     """
 
     dense_rank: int | None = None
@@ -42,6 +43,8 @@ class Reasons:
     lexical_score: float | None = None
     fused_score: float | None = None
     matched_terms: Sequence[str] = ()
+    dense_weight: float | None = None
+    weight_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

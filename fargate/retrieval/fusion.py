@@ -4,16 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chalicelib.domain.indexes import Component
 from chalicelib.errors import InvalidRequest
 from chalicelib.ports.vectors import Hit
+from fargate.retrieval.weights import CEILING, FLOOR, DenseWeight, by_agreement, by_shared_ranks
 
 Scores = dict[str, float]
 """A score for each key; high is good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """The scores of one question's hits, and how much the dense leg counted in them."""
+
+    scores: Scores
+    weight: DenseWeight
+
+
+def auto(hits: Sequence[Hit], *, floor: float, ceiling: float) -> Fused:
+    """
+    Fuse as `convex` does, with the weight that `by_agreement` gives for this question.
+
+    Where the store tells ranks only, fuse by `reciprocal_rank` with the weight of `by_shared_ranks`.
+    """
+    if _ranks_only(hits):
+        weight = by_shared_ranks(hits)
+        return Fused(reciprocal_rank(hits, dense_weight=weight.share), weight)
+    weight = by_agreement(hits, floor=floor, ceiling=ceiling)
+    return Fused(convex(hits, dense_weight=weight.share), weight)
+
+
+def _ranks_only(hits: Sequence[Hit]) -> bool:
+    """Say whether some leg brought a hit without telling its score."""
+    return any(
+        (hit.dense_rank is not None and hit.similarity is None)
+        or (hit.lexical_rank is not None and hit.lexical_score is None)
+        for hit in hits
+    )
 
 
 def convex(hits: Sequence[Hit], *, dense_weight: float) -> Scores:
@@ -35,15 +66,36 @@ def convex(hits: Sequence[Hit], *, dense_weight: float) -> Scores:
     }
 
 
-def reciprocal_rank(hits: Sequence[Hit], *, k: int = 60) -> Scores:
+def reciprocal_rank(hits: Sequence[Hit], *, k: int = 60, dense_weight: float = 0.5) -> Scores:
     """
-    Give each hit the sum of ``1 / (k + rank)`` over the legs that brought it, ranks from 1.
+    Give each hit the sum of ``weight / (k + rank)`` over the legs that brought it, ranks from 1.
 
-    Cormack, Clarke and Buettcher, SIGIR 2009, section 2; k as there.
+    Cormack, Clarke and Buettcher, SIGIR 2009, section 2; k as there. The weights of both legs add up to 1, so that at
+    .5 the scores are half the paper's, in the same order.
     """
     return {
-        hit.key: sum(1 / (k + rank) for rank in (hit.dense_rank, hit.lexical_rank) if rank is not None) for hit in hits
+        hit.key: _reciprocal(hit.dense_rank, k) * dense_weight + _reciprocal(hit.lexical_rank, k) * (1 - dense_weight)
+        for hit in hits
     }
+
+
+def _reciprocal(rank: int | None, k: int) -> float:
+    return 0.0 if rank is None else 1 / (k + rank)
+
+
+class AutoParameters(BaseModel):
+    """Between which weights of the dense leg the agreement of both legs chooses."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    floor: float = Field(FLOOR, ge=0, le=1, description="Share of the dense leg where the legs do not agree at all")
+    ceiling: float = Field(CEILING, ge=0, le=1, description="Its share where they agree; at least `floor`")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.floor > self.ceiling:
+            raise ValueError("floor is above ceiling")
+        return self
 
 
 class ConvexParameters(BaseModel):
@@ -60,9 +112,20 @@ class ReciprocalRankParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     k: int = Field(60, ge=1, le=10_000, description="The higher, the less the first ranks stand out")
+    dense_weight: float = Field(0.5, ge=0, le=1, description="Share of the dense leg; the rest is the lexical leg's")
 
 
-Fuse = Callable[[Sequence[Hit]], Scores]
+def _fixed(function: Callable[..., Scores]) -> Callable[..., Fused]:
+    """Give *function* with the weight that the release names."""
+
+    def fuse(hits: Sequence[Hit], *, dense_weight: float, **parameters: Any) -> Fused:
+        scores = function(hits, dense_weight=dense_weight, **parameters)
+        return Fused(scores, DenseWeight(dense_weight, "set by the release"))
+
+    return fuse
+
+
+Fuse = Callable[[Sequence[Hit]], Fused]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +135,19 @@ class Fusion:
     name: str
     description: str
     parameters: type[BaseModel]
-    function: Callable[..., Scores]
+    function: Callable[..., Fused]
 
 
 FUSIONS: Mapping[str, Fusion] = {
     fusion.name: fusion
     for fusion in (
-        Fusion("convex", "A weighted sum of both legs' scores", ConvexParameters, convex),
+        Fusion("auto", "A weighted sum of both legs' scores; how far they agree sets the weight", AutoParameters, auto),
+        Fusion("convex", "A weighted sum of both legs' scores", ConvexParameters, _fixed(convex)),
         Fusion(
-            "reciprocal_rank",
-            "Sums reciprocal ranks; needs no scores, and both legs count alike",
+            "rrf",
+            "A weighted sum of reciprocal ranks; needs no scores",
             ReciprocalRankParameters,
-            reciprocal_rank,
+            _fixed(reciprocal_rank),
         ),
     )
 }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.domain.releases import RetrievalSettings, Strategy
 from chalicelib.domain.runs import Reasons
 from chalicelib.errors import InvalidRequest
 from chalicelib.ports.vectors import Hit
-from fargate.retrieval.fusion import Scores, fusion_of
+from fargate.retrieval.fusion import Fuse, fusion_of
+from fargate.retrieval.weights import DenseWeight
 
 STRATEGIES: Mapping[Strategy, str] = {
     Strategy.DENSE: "Near in meaning: cosine of the embeddings",
@@ -21,11 +22,11 @@ RERANKERS: Mapping[str, str] = {"none": "Leave the ranking as it is"}
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A hit in its place: *score* orders the passages, *fused_score* is None where only one leg searched."""
+    """A hit in its place: *score* orders the passages; *weight* is None where only one leg searched."""
 
     hit: Hit
     score: float
-    fused_score: float | None
+    weight: DenseWeight | None
 
     def reasons(self) -> Reasons:
         """Say why it stands there."""
@@ -35,8 +36,10 @@ class Ranked:
             dense_score=hit.similarity,
             lexical_rank=hit.lexical_rank,
             lexical_score=hit.lexical_score,
-            fused_score=self.fused_score,
+            fused_score=self.score if self.weight else None,
             matched_terms=tuple(hit.matched_terms),
+            dense_weight=round(self.weight.share, 4) if self.weight else None,
+            weight_reason=self.weight.reason if self.weight else None,
         )
 
 
@@ -45,7 +48,7 @@ class Ranking:
     """Orders the hits of one question."""
 
     strategy: Strategy
-    _score: Callable[[Sequence[Hit]], Scores]
+    _fuse: Fuse
 
     @classmethod
     def of(cls, settings: RetrievalSettings) -> Ranking:
@@ -53,8 +56,7 @@ class Ranking:
         if settings.reranker.name not in RERANKERS:
             known = ", ".join(RERANKERS)
             raise InvalidRequest(f"There is no reranker {settings.reranker.name!r}; choose one of {known}.")
-        fuse = fusion_of(settings.fusion)
-        return cls(settings.strategy, fuse if settings.strategy is Strategy.HYBRID else _LEGS[settings.strategy])
+        return cls(settings.strategy, fusion_of(settings.fusion))
 
     @property
     def dense(self) -> bool:
@@ -68,18 +70,12 @@ class Ranking:
 
     def order(self, hits: Sequence[Hit]) -> list[Ranked]:
         """Give *hits* best first; equal scores by key."""
-        scores = self._score(hits)
-        fused = self.strategy is Strategy.HYBRID
-        ranked = [Ranked(hit, scores[hit.key], scores[hit.key] if fused else None) for hit in hits]
-        return sorted(ranked, key=lambda one: (-one.score, one.hit.key))
+        return sorted(self._ranked(hits), key=lambda one: (-one.score, one.hit.key))
 
-
-def _cosines(hits: Sequence[Hit]) -> Scores:
-    return {hit.key: hit.similarity or 0.0 for hit in hits}
-
-
-def _bm25s(hits: Sequence[Hit]) -> Scores:
-    return {hit.key: hit.lexical_score or 0.0 for hit in hits}
-
-
-_LEGS = {Strategy.DENSE: _cosines, Strategy.LEXICAL: _bm25s}
+    def _ranked(self, hits: Sequence[Hit]) -> list[Ranked]:
+        if self.strategy is Strategy.DENSE:
+            return [Ranked(hit, hit.similarity or 0.0, None) for hit in hits]
+        if self.strategy is Strategy.LEXICAL:
+            return [Ranked(hit, hit.lexical_score or 0.0, None) for hit in hits]
+        fused = self._fuse(hits)
+        return [Ranked(hit, fused.scores[hit.key], fused.weight) for hit in hits]

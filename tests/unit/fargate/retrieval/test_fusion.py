@@ -53,8 +53,54 @@ def test_convex_without_any_lexical_match_is_the_cosine_alone() -> None:
 
 def test_reciprocal_rank_sums_over_the_legs_that_brought_a_hit() -> None:
     """Ranks count from 1 and k is 60, as in the paper."""
-    assert reciprocal_rank(HITS) == pytest.approx({"both": 1 / 61 + 1 / 62, "dense": 1 / 62, "lexical": 1 / 61})
-    assert reciprocal_rank(HITS, k=1)["both"] == pytest.approx(1 / 2 + 1 / 3)
+    halves = {"both": 1 / 61 + 1 / 62, "dense": 1 / 62, "lexical": 1 / 61}
+    assert {key: 2 * score for key, score in reciprocal_rank(HITS).items()} == pytest.approx(halves)
+    assert reciprocal_rank(HITS, k=1)["both"] == pytest.approx((1 / 2 + 1 / 3) / 2)
+
+
+def test_reciprocal_ranks_can_be_weighted() -> None:
+    """A quarter for the dense leg leaves three quarters for the other."""
+    assert reciprocal_rank(HITS, dense_weight=0.25) == pytest.approx(
+        {"both": 0.25 / 61 + 0.75 / 62, "dense": 0.25 / 62, "lexical": 0.75 / 61}
+    )
+
+
+def test_auto_is_convex_with_the_weight_of_the_agreement() -> None:
+    """The dense leg's two best hold (6 + half of 6) / 2 of 12, so .4 + .375 is cut to .75."""
+    fused = fusion_of(Component("auto"))(HITS)
+    assert fused.weight.share == 0.75
+    assert fused.scores == convex(HITS, dense_weight=0.75)
+
+
+def test_auto_without_scores_weighs_reciprocal_ranks() -> None:
+    """One of the dense leg's two was brought by the other leg as well."""
+    ranks = [
+        Hit("both", {}, dense_rank=1, lexical_rank=2),
+        Hit("dense", {}, dense_rank=2),
+        Hit("l", {}, lexical_rank=1),
+    ]
+    fused = fusion_of(Component("auto"))(ranks)
+    assert fused.weight.share == pytest.approx(0.4)
+    assert fused.scores == reciprocal_rank(ranks, dense_weight=fused.weight.share)
+
+
+@pytest.mark.parametrize(
+    ("choice", "share"),
+    [(Component("convex"), 0.6), (Component("convex", {"dense_weight": 0.2}), 0.2), (Component("rrf"), 0.5)],
+)
+def test_a_weight_that_is_set_stays(choice: Component, share: float) -> None:
+    """Whatever the legs found."""
+    weight = fusion_of(choice)(HITS).weight
+    assert (weight.share, weight.reason) == (share, "set by the release")
+
+
+def test_hybrid_reasons_tell_the_weight_and_why() -> None:
+    """A single leg has none."""
+    hybrid = Ranking.of(RetrievalSettings()).order(HITS)[0].reasons()
+    assert hybrid.dense_weight == 0.75
+    assert hybrid.weight_reason == "the dense leg's best hold 0.38 of the highest BM25"
+    alone = Ranking.of(RetrievalSettings(strategy=Strategy.DENSE)).order(HITS)[0].reasons()
+    assert (alone.dense_weight, alone.weight_reason) == (None, None)
 
 
 @given(hits)
@@ -89,11 +135,12 @@ def test_a_single_leg_is_ordered_by_its_own_score() -> None:
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
-        (Component("borda"), "convex, reciprocal_rank"),
+        (Component("borda"), "auto, convex, rrf"),
+        (Component("auto", {"floor": 0.8, "ceiling": 0.7}), "auto"),
         (Component("convex", {"dense_weight": 1.5}), "convex"),
         (Component("convex", {"dense_weight": "0.5"}), "convex"),
         (Component("convex", {"alpha": 0.5}), "convex"),
-        (Component("reciprocal_rank", {"k": 0}), "reciprocal_rank"),
+        (Component("rrf", {"k": 0}), "rrf"),
     ],
 )
 def test_an_unknown_fusion_or_parameter_is_refused(choice: Component, said: str) -> None:
