@@ -34,7 +34,7 @@ class RetrievalSettings:
     strategy: Strategy = Strategy.HYBRID
     top_k: int = 10
     candidates: int = 100
-    fusion: Component = field(default_factory=lambda: Component("auto", {"floor": 0.4, "ceiling": 0.75}))
+    fusion: Component = field(default_factory=lambda: Component("auto", {"floor": 0.3, "ceiling": 0.7}))
     reranker: Component = field(default_factory=lambda: Component("none"))
 
 

@@ -127,7 +127,7 @@ _REASONS = ReasonsView(
     lexical_score=4.2,
     fused_score=0.86,
     matched_terms=["day", "leav"],
-    dense_weight=0.75,
+    dense_weight=0.7,
     weight_reason="the dense leg's best hold 0.52 of the highest BM25",
 )
 _PASSAGE = PassageView(

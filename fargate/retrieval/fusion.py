@@ -89,7 +89,7 @@ class AutoParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     floor: float = Field(FLOOR, ge=0, le=1, description="Share of the dense leg where the legs do not agree at all")
-    ceiling: float = Field(CEILING, ge=0, le=1, description="Its share where they agree; at least `floor`")
+    ceiling: float = Field(CEILING, ge=0, le=1, description="Its share where they agree well; at least `floor`")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

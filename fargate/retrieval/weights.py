@@ -8,8 +8,9 @@ from statistics import fmean
 
 from chalicelib.ports.vectors import Hit
 
-FLOOR = 0.4
-CEILING = 0.75
+FLOOR = 0.3
+CEILING = 0.7
+FULL_AGREEMENT = 1 / 3
 LOOKED_AT = 10
 """How many of the dense leg's best are asked what the lexical leg says of them."""
 
@@ -24,7 +25,7 @@ class DenseWeight:
 
 def by_agreement(hits: Sequence[Hit], *, floor: float = FLOOR, ceiling: float = CEILING) -> DenseWeight:
     """
-    Give ``floor + agreement``, at most *ceiling*: dense hits that hold the question's words are to be trusted.
+    Give from *floor*, where the legs do not agree, to *ceiling* where they do: at `FULL_AGREEMENT` and above.
 
     The agreement is the mean BM25 of the dense leg's ten best as a share of the highest BM25. Where an embedder cannot
     read a language its best hits hold none of the question's words (.04 on Arabic with an English model, .45 to .60 on
@@ -38,7 +39,7 @@ def by_agreement(hits: Sequence[Hit], *, floor: float = FLOOR, ceiling: float = 
     shared = _agreement(hits, best)
     if shared is None:
         return DenseWeight(1.0, "no term of the question occurs")
-    share = min(floor + shared, max(floor, ceiling))
+    share = floor + (ceiling - floor) * min(1.0, shared / FULL_AGREEMENT)
     return DenseWeight(share, f"the dense leg's best hold {shared:.2f} of the highest BM25")
 
 

@@ -66,10 +66,10 @@ def test_reciprocal_ranks_can_be_weighted() -> None:
 
 
 def test_auto_is_convex_with_the_weight_of_the_agreement() -> None:
-    """The dense leg's two best hold (6 + half of 6) / 2 of 12, so .4 + .375 is cut to .75."""
+    """The dense leg's two best hold (6 + half of 6) / 2 of 12, well above a third."""
     fused = fusion_of(Component("auto"))(HITS)
-    assert fused.weight.share == 0.75
-    assert fused.scores == convex(HITS, dense_weight=0.75)
+    assert fused.weight.share == 0.7
+    assert fused.scores == convex(HITS, dense_weight=0.7)
 
 
 def test_auto_without_scores_weighs_reciprocal_ranks() -> None:
@@ -97,7 +97,7 @@ def test_a_weight_that_is_set_stays(choice: Component, share: float) -> None:
 def test_hybrid_reasons_tell_the_weight_and_why() -> None:
     """A single leg has none."""
     hybrid = Ranking.of(RetrievalSettings()).order(HITS)[0].reasons()
-    assert hybrid.dense_weight == 0.75
+    assert hybrid.dense_weight == 0.7
     assert hybrid.weight_reason == "the dense leg's best hold 0.38 of the highest BM25"
     alone = Ranking.of(RetrievalSettings(strategy=Strategy.DENSE)).order(HITS)[0].reasons()
     assert (alone.dense_weight, alone.weight_reason) == (None, None)

@@ -200,7 +200,7 @@ def test_components_have_schemas_and_defaults(known: Knowledge) -> None:
     items = asyncio.run(known.retrieval().components()).items
     named = {(item.kind.value, item.name): item for item in items}
     assert named["fusion", "convex"].parameters["properties"]["dense_weight"]["default"] == 0.6
-    assert named["fusion", "auto"].parameters["properties"]["floor"]["default"] == 0.4
+    assert named["fusion", "auto"].parameters["properties"]["floor"]["default"] == 0.3
     assert {key for key, item in named.items() if item.default} == {
         ("strategy", "hybrid"),
         ("fusion", "auto"),
