@@ -4,6 +4,9 @@
 `python -m bench retrieval`, or `python -m bench.retrieval --chunks 20000`. Latency is one caller's on a connection
 kept alive; *beyond_embedding* leaves out what the service says its question took to embed, *beyond_service* is what
 the service's own total does not hold: HTTP, gateway, authorizer, edge, and the stored run.
+
+Several callers ask three times: questions that are `new`; those again, each under a filter of its own that every chunk
+passes, so that their `vectors are known` but the search is done anew; and questions `asked before` word for word.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,9 @@ QUESTIONS = 400
 QUESTION_WORDS = 8
 WARM_UP = 30
 CALLERS = 8
-CALLER_QUESTIONS = 150
+CALLER_QUESTIONS = 100
+REPEATED = 50
+"""How many questions are asked again and again; more would not all be remembered, nor asked by people."""
 STAGES = ("settle", "embed", "search", "hydrate", "total")
 
 
@@ -49,14 +54,23 @@ def _measure(running: platform.Platform, size: int) -> None:
     questions = [words.text(QUESTION_WORDS) for _ in range(WARM_UP + QUESTIONS)]
     caller = Caller(running)
     began = time.perf_counter()
-    caller.ask(questions[0])
+    caller.ask({"question": questions[0]})
     first_ms = round(1_000 * (time.perf_counter() - began), 1)
     for question in questions[1:WARM_UP]:
-        caller.ask(question)
+        caller.ask({"question": question})
     cpu = running.cpu_s()
-    asked = [caller.ask(question) for question in questions[WARM_UP:]]
+    asked = [caller.ask({"question": question}) for question in questions[WARM_UP:]]
     _one_caller(size, asked, first_ms=first_ms, cpu_s=running.cpu_s() - cpu)
     _several_callers(running, size, [words.text(QUESTION_WORDS) for _ in range(CALLERS * CALLER_QUESTIONS)])
+
+
+def _several_callers(running: platform.Platform, size: int, questions: Sequence[str]) -> None:
+    _ask_at_once(running, size, "new", [{"question": one} for one in questions])
+    passed_by_all = [{"year": {"$gte": -number}} for number in range(len(questions))]
+    narrowed = [{"question": one, "filter": wanted} for one, wanted in zip(questions, passed_by_all, strict=True)]
+    _ask_at_once(running, size, "vectors are known", narrowed)
+    again = [{"question": one} for one in questions[:REPEATED]]
+    _ask_at_once(running, size, "asked before", again * (len(questions) // REPEATED))
 
 
 class Caller:
@@ -66,9 +80,9 @@ class Caller:
         self._connection = http.client.HTTPConnection("127.0.0.1", running.port)
         self._headers = {"Authorization": f"Bearer {running.api_key}", "Content-Type": "application/json"}
 
-    def ask(self, question: str) -> tuple[float, bytes]:
-        """Give the seconds from sending *question* to the last byte of its passages, and these."""
-        body = json.dumps({"question": question, "top_k": 10})
+    def ask(self, request: Mapping[str, Any]) -> tuple[float, bytes]:
+        """Give the seconds from sending *request* to the last byte of its passages, and these."""
+        body = json.dumps({**request, "top_k": 10})
         began = time.perf_counter()
         self._connection.request("POST", "/v1/retrieve", body, self._headers)
         answer = self._connection.getresponse()
@@ -99,11 +113,11 @@ def _one_caller(size: int, asked: Sequence[tuple[float, bytes]], *, first_ms: fl
     )
 
 
-def _several_callers(running: platform.Platform, size: int, questions: Sequence[str]) -> None:
-    shares = [questions[number::CALLERS] for number in range(CALLERS)]
+def _ask_at_once(running: platform.Platform, size: int, kind: str, requests: Sequence[Mapping[str, Any]]) -> None:
+    shares = [requests[number::CALLERS] for number in range(CALLERS)]
     with ThreadPoolExecutor(CALLERS) as threads:
         callers = [Caller(running) for _ in shares]
-        list(threads.map(lambda caller: caller.ask(questions[0]), callers))
+        list(threads.map(lambda caller: caller.ask(requests[0]), callers))
         cpu, began = running.cpu_s(), time.perf_counter()
         asked = list(threads.map(lambda caller, share: [caller.ask(one) for one in share], callers, shares))
         seconds, cpu = time.perf_counter() - began, running.cpu_s() - cpu
@@ -111,6 +125,7 @@ def _several_callers(running: platform.Platform, size: int, questions: Sequence[
     report.row(
         "retrieval.callers",
         chunks=size,
+        questions=kind,
         n=len(latencies),
         callers=CALLERS,
         queries_per_s=round(len(latencies) / seconds, 1),
