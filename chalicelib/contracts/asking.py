@@ -52,6 +52,7 @@ class SearchRequest(RequestModel):
     """What one service asks another for: passages under a release that is already settled."""
 
     question: Question
+    conversation: list[Turn] = Field(default_factory=list, max_length=MAX_CONVERSATION_TURNS)
     release: Identifier
     top_k: int = Field(ge=1, le=MAX_TOP_K)
     filter: Filter | None = None
@@ -63,7 +64,7 @@ class QueryRequest(AskFields):
     conversation: list[Turn] = Field(
         default_factory=list,
         max_length=MAX_CONVERSATION_TURNS,
-        description="The turns before this question; kept with the run, not yet used to reword the question",
+        description="The turns before this question, oldest first; a follow-up is searched with words of them",
     )
     user: str | None = Field(None, max_length=128, description="Your user's id, for usage and feedback")
 

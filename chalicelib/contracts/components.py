@@ -17,6 +17,7 @@ class ComponentKind(StrEnum):
     CHUNKER = "chunker"
     EMBEDDER = "embedder"
     STRATEGY = "strategy"
+    TRANSFORM = "transform"
     FUSION = "fusion"
     RERANKER = "reranker"
     MODEL = "model"

@@ -29,11 +29,16 @@ class Strategy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetrievalSettings:
-    """How passages are found; *candidates* is how many each leg brings to the fusion."""
+    """
+    How passages are found; *candidates* is how many each leg brings to the fusion.
+
+    *transform* says what becomes of the question before it is searched.
+    """
 
     strategy: Strategy = Strategy.HYBRID
     top_k: int = 10
     candidates: int = 100
+    transform: Component = field(default_factory=lambda: Component("conversation"))
     fusion: Component = field(default_factory=lambda: Component("auto", {"floor": 0.3, "ceiling": 0.7}))
     reranker: Component = field(default_factory=lambda: Component("none"))
 

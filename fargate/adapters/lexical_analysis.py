@@ -20,7 +20,7 @@ from itertools import chain
 
 import Stemmer
 
-from fargate.adapters.stop_words import STOP_WORDS
+from chalicelib.domain.stop_words import STOP_WORDS
 
 TERM_BITS = 48
 MAX_COUNT = 2**16 - 1

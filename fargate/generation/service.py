@@ -160,6 +160,7 @@ class GenerationService:
         request, release = answering.request, answering.release
         search = SearchRequest(
             question=request.question,
+            conversation=request.conversation,
             release=release.release_id,
             top_k=release.config.answer.passages,
             filter=request.filter,

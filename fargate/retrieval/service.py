@@ -37,6 +37,7 @@ from fargate.retrieval.hydration import Hydration
 from fargate.retrieval.query_cache import QueryCache, Scope
 from fargate.retrieval.ranking import RERANKERS, STRATEGIES, Ranking
 from fargate.retrieval.search import Search
+from fargate.retrieval.transforms import TRANSFORMS, transform_of
 
 
 class RetrievalService:
@@ -90,7 +91,10 @@ class RetrievalService:
         wanted = _parsed(request.filter)
         with stages.stage("settle"):
             release = await asyncio.to_thread(self._releases.get, principal, ReleaseId(request.release))
-        search = await self._search(principal, release, request.question, wanted, stages)
+        config = release.config
+        reword = transform_of(config.retrieval.transform)
+        question = reword(request.question, request.conversation, config.recipe.language)
+        search = await self._search(principal, release, question, wanted, stages)
         found = await asyncio.to_thread(search.passages, request.top_k)
         return SearchResponse(passages=passage_views(found, explain=True), timings_ms=stages.timings_ms())
 
@@ -181,4 +185,10 @@ def _components() -> list[ComponentView]:
         )
         for name, description in RERANKERS.items()
     ]
-    return strategies + fusions + rerankers
+    transforms = [
+        ComponentView(
+            kind=ComponentKind.TRANSFORM, name=name, description=one.description, default=name == default.transform.name
+        )
+        for name, one in TRANSFORMS.items()
+    ]
+    return strategies + transforms + fusions + rerankers

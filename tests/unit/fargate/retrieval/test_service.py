@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.contracts.asking import PassageView, RetrieveRequest, RetrieveResponse, SearchRequest
+from chalicelib.contracts.asking import PassageView, RetrieveRequest, RetrieveResponse, SearchRequest, Turn
 from chalicelib.domain.access import Principal, Tenant
 from chalicelib.domain.documents import DocumentStatus
 from chalicelib.domain.identifiers import RunId, TenantId
@@ -74,6 +74,18 @@ def test_a_search_always_gives_reasons_and_records_nothing(known: Knowledge) -> 
     found = asyncio.run(known.retrieval().search(reader(), request))
     assert found.passages[0].explain is not None
     assert known.runs.list(known.tenant, limit=10, cursor=None) == ([], None)
+
+
+def test_a_follow_up_is_searched_with_words_of_its_conversation(known: Knowledge) -> None:
+    """It says nothing by itself; the turn before names the matter."""
+    known.add(LEAVE)
+    release = known.releases.resolve(known.tenant, "live").release_id
+    turns = [Turn(role="user", content="How much leave is there?")]
+    request = SearchRequest(question="Why?", conversation=turns, release=release, top_k=1)
+    found = asyncio.run(known.retrieval().search(reader(), request))
+    reasons = found.passages[0].explain
+    assert reasons is not None
+    assert reasons.matched_terms == ["leave"]
 
 
 def test_a_retrieval_is_recorded(known: Knowledge) -> None:
@@ -203,6 +215,7 @@ def test_components_have_schemas_and_defaults(known: Knowledge) -> None:
     assert named["fusion", "auto"].parameters["properties"]["floor"]["default"] == 0.3
     assert {key for key, item in named.items() if item.default} == {
         ("strategy", "hybrid"),
+        ("transform", "conversation"),
         ("fusion", "auto"),
         ("reranker", "none"),
     }
