@@ -23,6 +23,8 @@ from tests.fakes.ingestion_reader import Contents, receipt
 OLD = ["Everybody has 28 days.", "Ask your manager.", "Unused days lapse in March."]
 NEW = ["Everybody has 30 days.", "Ask your manager."]
 ATTACHED = "@@form.txt Fill in this form."
+LETTER = ["Find the form attached.", ATTACHED]
+NEW_LETTER = ["Find the new form attached.", "@@new.txt Fill in the new form."]
 
 
 @pytest.fixture
@@ -112,14 +114,14 @@ def test_attachments_are_searchable_while_readers_see_what_held_them(disk: Disk,
 
     def act(site: Site, name: str) -> None:
         if name not in Contents.of(disk.folder).visible():
-            submit(Site(disk), name, [*OLD, ATTACHED])
-            Site(disk).settle()
-        submit(site, name, [*NEW, "@@new.txt The new form."])
+            submit(Site(disk), name, LETTER)
+            Site(disk).work()
+        submit(site, name, NEW_LETTER)
         site.work()
 
     def check(name: str) -> None:
         contents = Contents.of(disk.folder)
-        assert contents.visible()[name] == NEW
+        assert contents.visible()[name] == NEW_LETTER[:1]
         (attached,) = contents.attached_to(contents.document(name)["document_id"])
         assert (attached["name"], attached["status"]) == ("new.txt", "ready")
         assert attached["holder"]["attempt"] == contents.document(name)["published"]["attempt"]
