@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import platform, report, texts
@@ -38,6 +39,15 @@ CALLERS = 8
 STREAMS, THREADS = (Settings.model_fields[f"embedding_{name}"].default for name in ("streams", "threads"))
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What *chunks* chunks took, and how much processor time of it."""
+
+    chunks: int
+    seconds: float
+    cpu_s: float
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     """Print a row for ingestion, one for embedding alone, and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -45,8 +55,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     count = parser.parse_args(arguments).documents
     with tempfile.TemporaryDirectory() as folder:
         with platform.running(Path(folder) / "data") as running:
-            chunks, whole = _ingest(running, count)
-        alone = _embed_alone(Path(folder) / "chunks.json", chunks)
+            chunks, spent = ingest(running, count)
+        whole = _row("ingestion.documents", spent, count)
+        alone = _row("ingestion.embedding_alone", embed_alone(Path(folder) / "chunks.json", chunks))
     report.row(
         "ingestion.ratio",
         of_embedding_alone=round(whole["chunks_per_s"] / alone["chunks_per_s"], 3),
@@ -54,8 +65,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     )
 
 
-def _ingest(running: platform.Platform, count: int) -> tuple[list[str], dict[str, float]]:
-    """Send *count* documents; give the texts that were embedded for them, and the rates."""
+def ingest(running: platform.Platform, count: int) -> tuple[list[str], Spent]:
+    """Send *count* documents; give the texts that were embedded for them, and what it took until all were ready."""
     client = running.client
     client.create_index(IndexCreate(name=INDEX))
     handbooks = list(texts.handbooks(WARM_UP + count, report.SEED))
@@ -63,10 +74,28 @@ def _ingest(running: platform.Platform, count: int) -> tuple[list[str], dict[str
     cpu, began = running.cpu_s(), time.time()
     documents = _send(client, handbooks[WARM_UP:])
     seconds = max(document.updated_at.timestamp() for document in documents) - began
-    cpu = running.cpu_s() - cpu
-    rates = _row("ingestion.documents", sum(document.chunks for document in documents), seconds, cpu, count)
+    spent = Spent(sum(document.chunks for document in documents), seconds, running.cpu_s() - cpu)
     titles = {title + ".md": title for title, _ in handbooks}
-    return [text for document in documents for text in _embedded(client, document, titles[document.name])], rates
+    return [text for document in documents for text in _embedded(client, document, titles[document.name])], spent
+
+
+def embed_alone(path: Path, chunks: Sequence[str]) -> Spent:
+    """Embed *chunks*, through a file at *path*, in a fresh process that does nothing else."""
+    path.write_text(json.dumps(chunks), encoding="utf-8")
+    program = f"from bench.ingestion import embed_file; embed_file({str(path)!r})"
+    done = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE)
+    return Spent(**json.loads(done.stdout))
+
+
+def embed_file(path: str) -> None:
+    """Embed the texts of the JSON file at *path*; print what that took."""
+    chunks = json.loads(Path(path).read_text(encoding="utf-8"))
+    with closing(OpenVinoEmbedder(EmbedderOptions(streams=STREAMS, threads=THREADS))) as embedder:
+        asyncio.run(embedder.embed(chunks[:16], Purpose.DOCUMENT))
+        cpu, began = time.process_time(), time.perf_counter()
+        asyncio.run(embedder.embed(chunks, Purpose.DOCUMENT))
+        spent = Spent(len(chunks), time.perf_counter() - began, time.process_time() - cpu)
+    print(json.dumps(asdict(spent)))
 
 
 def _send(client: Client, handbooks: Sequence[tuple[str, str]]) -> list[DocumentView]:
@@ -84,28 +113,9 @@ def _embedded(client: Client, document: DocumentView, title: str) -> list[str]:
     return [embedded_text(title, chunk.heading_path, chunk.text, header=chunk.context) for chunk in chunks]
 
 
-def _embed_alone(path: Path, chunks: Sequence[str]) -> dict[str, float]:
-    """Embed *chunks* in a fresh process that does nothing else, and give the rates."""
-    path.write_text(json.dumps(chunks), encoding="utf-8")
-    program = f"from bench.ingestion import embed_file; embed_file({str(path)!r})"
-    done = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE)
-    spent = json.loads(done.stdout)
-    return _row("ingestion.embedding_alone", len(chunks), spent["seconds"], spent["cpu_s"])
-
-
-def embed_file(path: str) -> None:
-    """Embed the texts of the JSON file at *path*; print how long that took."""
-    chunks = json.loads(Path(path).read_text(encoding="utf-8"))
-    with closing(OpenVinoEmbedder(EmbedderOptions(streams=STREAMS, threads=THREADS))) as embedder:
-        asyncio.run(embedder.embed(chunks[:16], Purpose.DOCUMENT))
-        cpu, began = time.process_time(), time.perf_counter()
-        asyncio.run(embedder.embed(chunks, Purpose.DOCUMENT))
-        spent = {"seconds": time.perf_counter() - began, "cpu_s": time.process_time() - cpu}
-    print(json.dumps(spent))
-
-
-def _row(what: str, chunks: int, seconds: float, cpu_s: float, documents: int | None = None) -> dict[str, float]:
-    rates = {"chunks_per_s": round(chunks / seconds, 1), "chunks_per_core_s": round(chunks / cpu_s, 1)}
+def _row(what: str, spent: Spent, documents: int | None = None) -> dict[str, float]:
+    seconds, chunks = spent.seconds, spent.chunks
+    rates = {"chunks_per_s": round(chunks / seconds, 1), "chunks_per_core_s": round(chunks / spent.cpu_s, 1)}
     sent = {} if documents is None else {"documents": documents, "documents_per_s": round(documents / seconds, 2)}
     conditions = {"callers": CALLERS, "streams": STREAMS, "threads": THREADS, "seed": report.SEED}
     load = round(os.getloadavg()[0], 2)
