@@ -73,8 +73,7 @@ def _longest(rows: NDArray[np.float32]) -> float:
 
 def _compiled(levels: NDArray[np.int8], scales: NDArray[np.float32]) -> Any:
     openvino = openvino_runtime()
-    from openvino import opset13  # after the line above has seen to its telemetry
-
+    opset13 = openvino.opset13
     asked = opset13.parameter([1, levels.shape[1]], np.float32)
     rows = opset13.multiply(opset13.convert(opset13.constant(levels), "f32"), opset13.constant(scales))
     product = opset13.matmul(asked, rows, transpose_a=False, transpose_b=True)
