@@ -324,6 +324,15 @@ def test_a_cancelled_answer_leaves_a_run(known: Knowledge) -> None:
     assert [run.error for run in runs(known)] == [CLIENT_DISCONNECTED] * 2
 
 
+def test_a_follow_up_finds_what_its_conversation_is_about(known: Knowledge) -> None:
+    """The question names nothing; its words alone match no passage."""
+    known.add(LEAVE)
+    turns = [Turn(role="user", content="How much leave is there?").model_dump()]
+    answer = ask(generation(known), question="Why?", conversation=turns)
+    (passage, *_) = known.runs.get(known.tenant, RunId(answer.run_id)).passages
+    assert "leave" in passage.reasons.matched_terms
+
+
 def test_a_run_fits_its_row_however_much_was_asked_and_found(known: Knowledge) -> None:
     """The last turns and the best passages are kept whole; how many turns were left out is said."""
     for number in range(60):
