@@ -1,7 +1,7 @@
 """
 A first look at unit vectors, in eight bits each way: a quarter of the memory to read, and a bound on the error.
 
-A scan is bound by memory bandwidth, so this takes a third of the time of float32. OpenVINO multiplies: NumPy has no
+A scan is bound by memory bandwidth, so this takes about half the time of float32. OpenVINO multiplies: NumPy has no
 fast product of integers, and OpenVINO is there for the embedder. Where it is not, nothing is quantised.
 """
 
