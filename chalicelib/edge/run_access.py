@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chalicelib.domain.access import Permission, Principal, allows, may_use_index
+from chalicelib.domain.documents import Chunk
 from chalicelib.domain.identifiers import RunId
 from chalicelib.domain.runs import Passage, Run, RunKind, cited, cut_to, mentioned
 from chalicelib.edge.dependencies import Edge
@@ -37,8 +38,11 @@ def visible_summaries(edge: Edge, principal: Principal, runs: Sequence[Run]) -> 
 def _with_texts(edge: Edge, principal: Principal, passages: Sequence[Passage]) -> list[Passage]:
     """Fill in the texts, which such a run does not keep; that of a version since replaced may be gone."""
     wanted = {passage.chunk_id: passage.document_id for passage in passages}
-    chunks = edge.chunks.batch_get(principal.tenant, wanted)
-    return [
-        replace(passage, text=chunks[passage.chunk_id].text) if passage.chunk_id in chunks else passage
-        for passage in passages
-    ]
+    chunks = edge.chunks.as_read(principal.tenant, wanted)
+    return [_filled(passage, chunks.get(passage.chunk_id)) for passage in passages]
+
+
+def _filled(passage: Passage, chunk: Chunk | None) -> Passage:
+    if chunk is None:
+        return passage
+    return replace(passage, text=chunk.text, heading_path=chunk.heading_path, context=chunk.context)

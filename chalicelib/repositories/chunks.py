@@ -45,6 +45,14 @@ class Chunks:
             found.update({chunk.chunk_id: chunk for chunk in chunks})
         return found
 
+    def as_read(self, tenant: Tenant, wanted: Mapping[ChunkId, DocumentId]) -> dict[ChunkId, Chunk]:
+        """Give those chunks that exist as their readers get them: with the text and place of the parent, if any."""
+        chunks = self.batch_get(tenant, wanted)
+        openings = {one.parent.first: one.document_id for one in chunks.values() if one.parent}
+        missing = {first: document_id for first, document_id in openings.items() if first not in chunks}
+        known = {**chunks, **(self.batch_get(tenant, missing) if missing else {})}
+        return {key: one.read_in(known.get(one.parent.first) if one.parent else None) for key, one in chunks.items()}
+
     def page(
         self, tenant: Tenant, document_id: DocumentId, attempt: AttemptId, *, limit: int, cursor: str | None
     ) -> tuple[list[Chunk], str | None]:

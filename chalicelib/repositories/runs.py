@@ -20,7 +20,7 @@ class Runs:
     """
     The runs of all tenants, one tenant at a time, each kept for *retention_days*.
 
-    Of a run that only retrieved, the passages' texts are not stored: they can be read again from the chunks.
+    Of a run that only retrieved, texts and headings of passages are not stored: they can be read again from the chunks.
     """
 
     def __init__(self, table: Table, retention_days: int) -> None:
@@ -82,4 +82,4 @@ class Mentions:
 
 
 def _without_texts(run: Run) -> Run:
-    return replace(run, passages=[replace(passage, text="") for passage in run.passages])
+    return replace(run, passages=[replace(passage, text="", heading_path=(), context="") for passage in run.passages])

@@ -7,7 +7,7 @@ since its vectors were written. Only the rows decide, and no text is read before
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib.domain.access import Principal
@@ -42,21 +42,11 @@ class Hydration:
             for one in ranked
             if self._readable(documents.get(_document_of(one)), ChunkId(one.hit.key))
         }
-        chunks = self.chunks.batch_get(
-            self.principal.tenant, {chunk_id: _document_of(one) for chunk_id, one in readable.items()}
-        )
-        openings = self._openings(chunks)
+        wanted = {chunk_id: _document_of(one) for chunk_id, one in readable.items()}
         return {
-            chunk_id: _passage(one, _read(chunks[chunk_id], openings), documents[_document_of(one)])
-            for chunk_id, one in readable.items()
-            if chunk_id in chunks
+            chunk_id: _passage(readable[chunk_id], chunk, documents[chunk.document_id])
+            for chunk_id, chunk in self.chunks.as_read(self.principal.tenant, wanted).items()
         }
-
-    def _openings(self, chunks: Mapping[ChunkId, Chunk]) -> Mapping[ChunkId, Chunk]:
-        """Give the chunks that begin the parents of *chunks*: of the same versions, so just as readable."""
-        wanted = {one.parent.first: one.document_id for one in chunks.values() if one.parent}
-        missing = {first: document_id for first, document_id in wanted.items() if first not in chunks}
-        return {**chunks, **(self.chunks.batch_get(self.principal.tenant, missing) if missing else {})}
 
     def _readable(self, document: Document | None, chunk_id: ChunkId) -> bool:
         if document is None or document.published is None:
@@ -70,10 +60,6 @@ class Hydration:
 
 def _document_of(ranked: Ranked) -> DocumentId:
     return DocumentId(str(ranked.hit.metadata.get(DOCUMENT_KEY, "-")))
-
-
-def _read(chunk: Chunk, openings: Mapping[ChunkId, Chunk]) -> Chunk:
-    return chunk.read_in(openings.get(chunk.parent.first)) if chunk.parent else chunk
 
 
 def _passage(ranked: Ranked, chunk: Chunk, document: Document) -> Passage:

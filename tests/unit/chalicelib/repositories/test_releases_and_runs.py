@@ -17,7 +17,7 @@ from chalicelib.domain.runs import Citation, Claim, Passage, Reasons, Run, RunKi
 from chalicelib.errors import NotFound
 from chalicelib.ports.table import Table
 from chalicelib.repositories.releases import Releases
-from chalicelib.repositories.runs import Runs
+from chalicelib.repositories.runs import Mentions, Runs
 from tests.fakes.clock import HandClock
 
 ACME = Tenant(TenantId("acme"))
@@ -100,7 +100,34 @@ def test_of_a_retrieve_run_the_texts_are_not_kept(table: Table) -> None:
     runs = Runs(table, retention_days=30)
     runs.add(ACME, replace(RUN, kind=RunKind.RETRIEVE))
     assert runs.get(ACME, RUN.run_id).passages[0].text == ""
+    assert runs.get(ACME, RUN.run_id).passages[0].heading_path == []
     assert runs.get(ACME, RUN.run_id).passages[0].start == 10
+
+
+def test_a_deleted_document_is_taken_out_of_the_runs_that_quote_it(table: Table) -> None:
+    """Its passages go, and with a citation of it the whole answer; another tenant's runs are not looked at."""
+    runs, mentions = Runs(table, retention_days=30), Mentions(table)
+    document_id = RUN.passages[0].document_id
+    runs.add(ACME, RUN)
+    runs.add(RIVAL, RUN)
+    assert list(mentions.of(ACME, document_id)) == [RUN.run_id]
+
+    mentions.forget(ACME, document_id)
+
+    cut = runs.get(ACME, RUN.run_id)
+    assert (cut.question, cut.answer, cut.passages, cut.citations, cut.claims) == (RUN.question, None, [], [], [])
+    assert list(mentions.of(ACME, document_id)) == []
+    assert runs.get(RIVAL, RUN.run_id).answer == RUN.answer
+
+
+def test_an_answer_stands_when_only_a_passage_it_does_not_cite_is_deleted(table: Table) -> None:
+    """The passage goes, the answer stays."""
+    other = replace(RUN.passages[0], document_id=DocumentId("doc_other"))
+    runs = Runs(table, retention_days=30)
+    runs.add(ACME, replace(RUN, passages=[*RUN.passages, other]))
+    Mentions(table).forget(ACME, DocumentId("doc_other"))
+    cut = runs.get(ACME, RUN.run_id)
+    assert (cut.answer, [one.document_id for one in cut.passages]) == (RUN.answer, [RUN.passages[0].document_id])
 
 
 def test_a_run_is_forgotten_after_its_time(table: Table, clock: HandClock) -> None:
