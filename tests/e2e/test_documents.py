@@ -134,7 +134,9 @@ def test_a_forged_upload_is_refused(client: Client, index: str, change: str, pla
 
 def test_a_mislabelled_file_is_judged_by_its_content(client: Client, index: str) -> None:
     """A program is not a PDF, whatever its name."""
-    request = DocumentCreate(index=index, name="plan.pdf", content_base64="f0VMRgIBAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+    request = DocumentCreate(
+        index=index, name="plan.pdf", content_base64="f0VMRgIBAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+    )
     document_id = client.create_document(request).document.document_id
     (document,) = client.wait_for_documents([document_id], timeout_s=60)
     assert document.status is DocumentStatus.FAILED
