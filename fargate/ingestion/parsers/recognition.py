@@ -21,8 +21,7 @@ from rapidocr.utils.output import RapidOCROutput
 
 from chalicelib.domain.documents import ParsedDocument
 from chalicelib.errors import DocumentRejected
-from fargate.ingestion import sniffing
-from fargate.ingestion.parsers import pdf, pdf_layout
+from fargate.ingestion.parsers import pdf, pdf_layout, sniffing
 from fargate.ingestion.parsers.building import DocumentBuilder
 from fargate.ingestion.parsers.pdf_layout import Line
 from fargate.ingestion.parsers.source import Source

@@ -11,7 +11,6 @@ from chalicelib.contracts.components import ComponentKind, ComponentView
 from chalicelib.domain.documents import ParsedDocument
 from chalicelib.domain.indexes import Component
 from chalicelib.errors import DocumentRejected, InvalidRequest
-from fargate.ingestion import sniffing
 from fargate.ingestion.parsers import (
     books,
     delimited,
@@ -26,6 +25,7 @@ from fargate.ingestion.parsers import (
     plain,
     presentations,
     rich_text,
+    sniffing,
     spreadsheets,
     structured_data,
     word97,

@@ -12,8 +12,8 @@ from chalicelib.domain.documents import BlockKind, ParsedDocument
 from chalicelib.errors import DocumentRejected
 from fargate.ingestion.parsers import registry
 from fargate.ingestion.parsers.samples import documents as samples
+from fargate.ingestion.parsers.sniffing import DOCX
 from fargate.ingestion.parsers.source import Source
-from fargate.ingestion.sniffing import DOCX
 
 HEADING, TEXT, LIST, TABLE, CODE = BlockKind
 _RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/attachedTemplate"

@@ -8,8 +8,7 @@ import zipfile
 import pytest
 
 from chalicelib.errors import DocumentRejected
-from fargate.ingestion import sniffing
-from fargate.ingestion.parsers import registry
+from fargate.ingestion.parsers import registry, sniffing
 from fargate.ingestion.parsers.samples import documents as samples
 from fargate.ingestion.parsers.samples import mail as mail_samples
 from fargate.ingestion.parsers.samples.compound import compound
