@@ -5,11 +5,22 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp
+
+Found = TypeVar("Found")
+
+
+def eventually(look: Callable[[], Found], *, within_s: float = 5.0) -> Found:
+    """Give what *look* finds as soon as that is something: a server closes its books after it has answered."""
+    deadline = time.monotonic() + within_s
+    while not (found := look()) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return found
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from chalicelib.observability.spans import LocalSpans
 from fargate.http.app import service_app
 from fargate.http.identity import Authenticate, authenticate
 from tests.fakes.identities import VERIFIER, principal
-from tests.fakes.serving import serving
+from tests.fakes.serving import eventually, serving
 
 TRACE = "1-5759e988-bd862e3fe1be46a994272793"
 CANARY = "canary-7f3a9c"
@@ -132,6 +132,7 @@ def test_lines_of_a_request_name_its_tenant_and_trace(url: str, log: io.StringIO
     """The identity is in the log context as soon as it is known, and the access line closes the request."""
     response = ask(f"{url}/demo/whoami", headers={"X-Amzn-Trace-Id": f"Root={TRACE}"})
     assert response.headers["X-Trace-Id"] == TRACE
+    eventually(lambda: "request_served" in log.getvalue())
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["event"] for line in lines] == ["asked", "request_served"]
     assert all((line["trace_id"], line["tenant"], line["service"]) == (TRACE, "acme", "demo") for line in lines)
@@ -144,9 +145,9 @@ def test_a_trace_goes_on(url: str) -> None:
     spans.configure(backend)
     try:
         ask(f"{url}/demo/whoami", headers={"X-Amzn-Trace-Id": f"Root={TRACE};Parent=53995c3f42cd8ad8"})
+        (found,) = eventually(lambda: backend.trace(TRACE))
     finally:
         spans.configure(None)
-    (found,) = backend.trace(TRACE)
     assert (found.name, found.parent_id) == ("demo.request", "53995c3f42cd8ad8")
 
 
