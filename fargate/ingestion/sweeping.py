@@ -96,14 +96,15 @@ class Sweeper:
 
     def _sweep_vectors(self, tenant: Tenant, physical: VectorIndexName) -> int:
         removed, cursor = 0, None
-        while True:
-            with suppress(NotFound):  # the index was dropped meanwhile
+        with suppress(NotFound):  # the index was dropped meanwhile, with all that was in it
+            while True:
                 found, cursor = self.stores.vectors.list(physical, cursor=cursor)
                 orphans = list(self._orphans(tenant, physical, found))
                 self.stores.vectors.delete(physical, orphans)
                 removed += len(orphans)
-            if cursor is None:
-                return removed
+                if cursor is None:
+                    break
+        return removed
 
     def _orphans(self, tenant: Tenant, physical: VectorIndexName, found: Sequence[str]) -> Iterator[str]:
         """Give the keys of attempts that no document keeps. One vector of each attempt says whose it is."""
@@ -132,9 +133,10 @@ class Sweeper:
 
     def _sweep_blobs(self, tenant: Tenant, index: str, bucket: Bucket) -> int:
         oldest_to_keep = self.clock.now() - timedelta(seconds=GRACE_S)
-        old = (info for info in self.stores.blobs.list(bucket, keys.blobs_of_tenant(tenant)))
         orphans = [
-            info.key for info in old if info.modified_at < oldest_to_keep and self._is_orphan(tenant, index, info)
+            info.key
+            for info in self.stores.blobs.list(bucket, keys.blobs_of_tenant(tenant))
+            if info.modified_at < oldest_to_keep and self._is_orphan(tenant, index, info)
         ]
         self.stores.blobs.delete(orphans)
         return len(orphans)

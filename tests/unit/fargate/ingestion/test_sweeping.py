@@ -10,6 +10,7 @@ import pytest
 from chalicelib.domain.documents import Chunk, Metadata
 from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId, chunk_id
 from chalicelib.domain.jobs import Job, JobKind
+from chalicelib.errors import NotFound
 from chalicelib.ports.vectors import VectorRecord
 from chalicelib.repositories import keys
 from fargate.ingestion.sweeping import GRACE_S, SWEEP_EVERY_S, SWEEPER, Sweeper
@@ -151,6 +152,20 @@ def test_sweeping_twice_finds_nothing_the_second_time(site: Site) -> None:
     write_vectors(site, document_id, old)
     assert sweep(site)["vectors"] == 2
     assert sweep(site) == {"chunks": 0, "vectors": 0, "blobs": 0}
+
+
+def test_an_index_that_is_dropped_meanwhile_ends_its_sweep(site: Site) -> None:
+    """Whatever stood in it is gone with it."""
+    ingested(site)
+    pages = iter([(["chk_none_00000"], "more")])
+
+    def dropped(*_: object, **__: object) -> tuple[list[str], str]:
+        for page in pages:
+            return page
+        raise NotFound("There is no such index.")
+
+    site.faults.instead["vectors.list"] = dropped
+    assert sweep(site)["vectors"] == 0
 
 
 def test_each_index_is_swept_once_a_day_whoever_looks(disk: Disk, site: Site) -> None:
