@@ -89,6 +89,7 @@ class DocumentView(ResponseModel):
     pages: int | None
     chunks: int
     error: DocumentError | None
+    warnings: list[str] = Field(description="What was left out of the version that answers questions, by code")
     metadata: Metadata
     acl: list[str]
     external_id: str | None

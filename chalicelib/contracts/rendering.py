@@ -72,6 +72,7 @@ def document_view(document: Document) -> DocumentView:
         pages=published.pages if published else None,
         chunks=published.chunks if published else 0,
         error=DocumentError.model_validate(document.error) if document.error else None,
+        warnings=list(published.warnings) if published else [],
         metadata=dict(document.metadata),
         acl=list(document.acl),
         external_id=document.external_id,

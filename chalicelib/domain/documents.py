@@ -44,6 +44,8 @@ class Published:
     title: str
     language: str
     sha256: str
+    warnings: tuple[str, ...] = ()
+    """What its parser left out, or is not sure of."""
 
     def shows(self, chunk: str) -> bool:
         """Say whether readers see *chunk*: one of this attempt, and not left over from a try that cut more finely."""

@@ -86,6 +86,7 @@ _DOCUMENT = DocumentView(
     metadata={"team": "hr", "year": 2026},
     acl=["all"],
     external_id="wiki/leave",
+    warnings=[],
     attached_to=None,
     created_at=_AT,
     updated_at=_AT,

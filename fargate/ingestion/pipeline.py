@@ -329,4 +329,5 @@ def _published(work: Work, parsed: ParsedDocument, chunks: int) -> Published:
         title=parsed.title,
         language=work.generation.recipe.language,
         sha256=work.version.sha256,
+        warnings=parsed.warnings,
     )

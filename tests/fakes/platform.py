@@ -338,6 +338,7 @@ class FakePlatform:
             metadata=file.metadata,
             acl=file.acl,
             external_id=file.external_id,
+            warnings=[],
             attached_to=None,
             created_at=AT,
             updated_at=AT,

@@ -82,6 +82,7 @@ DOCUMENT = DocumentView(
     metadata={"year": 2026, "tags": ["a", "b"], "draft": False, "weight": 0.5},
     acl=["all"],
     external_id=None,
+    warnings=[],
     attached_to=None,
     created_at=AT,
     updated_at=AT,

@@ -12,6 +12,7 @@ from functools import partial
 
 import pytest
 
+from chalicelib.contracts.rendering import document_view
 from chalicelib.domain.documents import Block, BlockKind, Chunk, ParsedDocument, Span
 from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId, chunk_id
 from chalicelib.ports.models import Embeddings, Purpose
@@ -50,8 +51,21 @@ def test_the_published_version_says_what_it_is(disk: Disk, site: Site) -> None:
     assert published.pop("attempt").startswith("att_")
     assert published == {
         "version": 1, "generation": 1, "chunks": 2, "pages": None, "title": "0815", "language": "en",
-        "sha256": hashlib.sha256(b"One.\n\nTwo.").hexdigest(),
+        "sha256": hashlib.sha256(b"One.\n\nTwo.").hexdigest(), "warnings": [],
     }  # fmt: skip
+
+
+def test_what_the_parser_left_out_is_said_on_the_document(site: Site) -> None:
+    """Its warnings are the owner's to see, through the same view as its status."""
+
+    async def careful(*_: object, **__: object) -> ParsedDocument:
+        block = Block(BlockKind.TEXT, 0, 4)
+        return ParsedDocument("One.", (block,), "a", "text/plain", warnings=("macros_left_out",))
+
+    site.faults.instead["sandbox.parse"] = careful
+    document_id = DocumentId(site.submit("One.").document.document_id)
+    site.work()
+    assert document_view(site.stores.documents.get(ADA.tenant, document_id)).warnings == ["macros_left_out"]
 
 
 def test_two_deliveries_of_one_message_at_the_same_time_do_the_work_of_one(disk: Disk, site: Site) -> None:
