@@ -21,7 +21,15 @@ from chalicelib.adapters import data_folder
 from chalicelib.adapters.file_blobs import FileBlobs
 from chalicelib.adapters.file_secrets import FileSecrets
 from chalicelib.adapters.http_jwks import HttpJwks
-from chalicelib.adapters.http_services import HttpGenerator, HttpIngestor, HttpRetriever, Upstream
+from chalicelib.adapters.http_services import (
+    DEADLINE_S,
+    MODEL_DEADLINE_S,
+    HttpGenerator,
+    HttpIngestor,
+    HttpModelGateway,
+    HttpRetriever,
+    Upstream,
+)
 from chalicelib.adapters.sqlite_queue import SqliteQueue
 from chalicelib.adapters.sqlite_table import SqliteTable
 from chalicelib.adapters.system_clock import SystemClock
@@ -31,7 +39,7 @@ from chalicelib.domain.identifiers import TenantId
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.jwks import JwksSource
 from chalicelib.ports.secrets import Secrets
-from chalicelib.ports.services import Generator, Ingestor, Retriever
+from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
 from chalicelib.settings import Settings
 
 IDENTITY_KEY = "identity-key"
@@ -66,6 +74,7 @@ class RemoteServices:
     ingestor: Ingestor | None
     retriever: Retriever | None
     generator: Generator | None
+    gateway: ModelGateway | None
 
 
 def owned_data_folder(settings: Settings) -> AbstractContextManager[Path]:
@@ -104,13 +113,14 @@ def remote_services(core: Core) -> Iterator[RemoteServices]:
     settings = core.settings
     with ExitStack() as opened:
 
-        def upstream(url: str) -> Upstream:
-            return opened.enter_context(closing(Upstream(url, core.service_token)))
+        def upstream(url: str, deadline_s: float = DEADLINE_S) -> Upstream:
+            return opened.enter_context(closing(Upstream(url, core.service_token, deadline_s=deadline_s)))
 
         yield RemoteServices(
             HttpIngestor(upstream(settings.ingestion_url)) if settings.ingestion_url else None,
             HttpRetriever(upstream(settings.retrieval_url)) if settings.retrieval_url else None,
             HttpGenerator(upstream(settings.generation_url)) if settings.generation_url else None,
+            HttpModelGateway(upstream(settings.gateway_url, MODEL_DEADLINE_S)) if settings.gateway_url else None,
         )
 
 

@@ -199,7 +199,8 @@ def from_problem(problem: Mapping[str, Any], status: int) -> RagError:
     known = _BY_CODE.get(code) or _BY_STATUS.get(status)
     if known is None:
         known = BadUpstream if status >= 500 else RequestError
-    standard = {"type", "title", "status", "detail", "code", "trace_id", "retryable"}
+    # `error` repeats them for clients of OpenAI's API.
+    standard = {"type", "title", "status", "detail", "code", "trace_id", "retryable", "error"}
     extra = {name: value for name, value in problem.items() if name not in standard}
     if issubclass(known, RateLimited):
         extra["retry_after_s"] = float(extra.get("retry_after_s", 1.0))

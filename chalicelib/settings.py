@@ -46,6 +46,7 @@ class Settings(BaseModel):
     embedding_url: Url | None = Field(None, description="The embedding service; in this process if not set.")
     retrieval_url: Url | None = Field(None, description="The retrieval service; in this process if not set.")
     generation_url: Url | None = Field(None, description="The generation service; in this process if not set.")
+    gateway_url: Url | None = Field(None, description="The AI gateway; in this process if not set.")
     jwt_issuer: str | None = Field(None, description="Issuer of user tokens (Cognito); the local issuer if not set.")
     jwt_audience: str = Field("ragstone", description="Client id that user tokens must be made for.")
     jwks_url: Url | None = Field(None, description="Where the issuer publishes its keys.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import IO, TypeVar
+from typing import IO, Generic, TypeVar
 
 import urllib3
 from pydantic import BaseModel, ValidationError
@@ -25,6 +25,7 @@ SILENCE_S = 3 * HEARTBEAT_S
 _PROBLEM = "application/problem+json"
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+EventT = TypeVar("EventT")
 Body = bytes | IO[bytes] | Iterable[bytes]
 
 
@@ -64,6 +65,17 @@ class Reply:
             raise BadUpstream(f"The answer with status {self.status} is not a valid {kind.__name__}.") from error
 
 
+@dataclass(frozen=True, slots=True)
+class EventFormat(Generic[EventT]):
+    """How a stream's lines become events, and which event is its last; *decode* raises `ValidationError`."""
+
+    decode: Callable[[Iterable[bytes]], Iterator[EventT]]
+    is_last: Callable[[EventT], bool]
+
+
+ANSWERS: EventFormat[AnswerEvent] = EventFormat(decode, is_last)
+
+
 class Transport:
     """
     Speaks to one base URL. Safe from any thread, and it retries nothing: callers know what may be repeated.
@@ -85,13 +97,17 @@ class Transport:
             raise _failure(self.base_url, error) from error
         return Reply(response.status, response.headers, data)
 
-    def stream(self, call: Call) -> EventStream:
+    def stream(self, call: Call) -> EventStream[AnswerEvent]:
+        """Send a question and give the events of its answer as they come. See `events`."""
+        return self.events(call, ANSWERS)
+
+    def events(self, call: Call, events: EventFormat[EventT]) -> EventStream[EventT]:
         """Send a request and give its events as they come. Raises the error of a response that failed."""
         response = self._open(call, total_s=None)
         if response.status >= HTTPStatus.BAD_REQUEST:
             data = response.read(decode_content=True)
             raise _error(response.status, response.headers, data)
-        return EventStream(response, self.base_url)
+        return EventStream(response, self.base_url, events)
 
     def close(self) -> None:
         """Close the connections."""
@@ -112,7 +128,7 @@ class Transport:
             raise _failure(self.base_url, error) from error
 
 
-class EventStream:
+class EventStream(Generic[EventT]):
     """
     The events of a response that is still being received.
 
@@ -120,21 +136,22 @@ class EventStream:
     Closing it, from any thread, ends a read that is waiting.
     """
 
-    def __init__(self, response: BaseHTTPResponse, base_url: str) -> None:
+    def __init__(self, response: BaseHTTPResponse, base_url: str, events: EventFormat[EventT]) -> None:
         self._response = response
+        self._format = events
         self._base_url = base_url
         self._closed = False
         self._events = self._checked()
 
-    def __iter__(self) -> Iterator[AnswerEvent]:
+    def __iter__(self) -> Iterator[EventT]:
         """Give itself."""
         return self
 
-    def __next__(self) -> AnswerEvent:
+    def __next__(self) -> EventT:
         """Wait for the next event."""
         return next(self._events)
 
-    def __enter__(self) -> EventStream:
+    def __enter__(self) -> EventStream[EventT]:
         """Give itself."""
         return self
 
@@ -150,11 +167,11 @@ class EventStream:
             self._response.shutdown()
         self._response.close()
 
-    def _checked(self) -> Iterator[AnswerEvent]:
+    def _checked(self) -> Iterator[EventT]:
         ended = False
         try:
-            for event in decode(self._lines()):
-                ended = ended or is_last(event)
+            for event in self._format.decode(self._lines()):
+                ended = ended or self._format.is_last(event)
                 yield event
         except ValidationError as error:
             raise BadUpstream(f"{self._base_url} sent an event that is not valid.") from error

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -32,21 +33,40 @@ from chalicelib.contracts.documents import (
     UploadsAccepted,
     UploadsCreate,
 )
+from chalicelib.contracts.embeddings import EmbeddingsRequest
+from chalicelib.contracts.gateway import (
+    ChatChunk,
+    ChatRequest,
+    ChatResponse,
+    EmbedResponse,
+    GatewayModels,
+    ProviderViews,
+    RerankRequest,
+    RerankResponse,
+    RouteTest,
+    StreamOptions,
+)
+from chalicelib.contracts.gateway_events import ChatEnd, decode_chunks, is_end
 from chalicelib.contracts.identity import HEADER
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, IngestionCreate
 from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import DocumentId, JobId
-from chalicelib.errors import DeadlineExceeded, Unauthenticated
+from chalicelib.errors import DeadlineExceeded, Unauthenticated, from_problem
 from chalicelib.observability.spans import TRACE_HEADER, span, trace_header
-from chalicelib.transport import Call, EventStream, Transport
+from chalicelib.transport import ANSWERS, Call, EventFormat, EventStream, Transport
 
 DEADLINE_S = 27.0
 """API Gateway gives up after 29 s."""
+MODEL_DEADLINE_S = 630.0
+"""A route's own deadline, which is shorter, is what ends a call of a model."""
+
+CHUNKS: EventFormat[ChatChunk | ChatEnd] = EventFormat(decode_chunks, is_end)
 
 THREADS = 64
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+EventT = TypeVar("EventT")
 ResultT = TypeVar("ResultT")
 
 
@@ -85,10 +105,16 @@ class Upstream:
         """Ask for something to be removed, in the principal's name."""
         return await self._call("DELETE", path, _token(principal), None, kind)
 
-    async def stream(self, principal: Principal, path: str, body: BaseModel) -> AsyncIterator[AnswerEvent]:
+    async def read(self, principal: Principal, path: str, kind: type[ModelT]) -> ModelT:
+        """Ask for what the principal may see."""
+        return await self._call("GET", path, _token(principal), None, kind)
+
+    async def stream(
+        self, principal: Principal, path: str, body: BaseModel, kind: EventFormat[EventT]
+    ) -> AsyncGenerator[EventT, None]:
         """Ask in the principal's name, and give the events as they come."""
         call = Call("POST", path, body, _headers(_token(principal)))
-        events = await self._in_thread(lambda: self._transport.stream(call))
+        events = await self._in_thread(lambda: self._transport.events(call, kind))
         try:
             while (event := await self._in_thread(lambda: _next(events))) is not None:
                 yield event
@@ -213,11 +239,59 @@ class HttpGenerator:
 
     def stream(self, principal: Principal, request: QueryRequest) -> AsyncIterator[AnswerEvent]:
         """See `Generator.stream`."""
-        return self._upstream.stream(principal, "/generation/query/stream", request)
+        return self._upstream.stream(principal, "/generation/query/stream", request, ANSWERS)
 
     async def components(self) -> Components:
         """See `Generator.components`."""
         return await self._upstream.get("/generation/components", Components)
+
+
+class HttpModelGateway:
+    """See `ModelGateway`."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    async def chat(self, principal: Principal, request: ChatRequest) -> ChatResponse:
+        """See `ModelGateway.chat`."""
+        whole = request.model_copy(update={"stream": False, "stream_options": None})
+        return await self._upstream.post(principal, "/gateway/v1/chat/completions", whole, ChatResponse)
+
+    async def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
+        """See `ModelGateway.chat_stream`."""
+        options = StreamOptions(include_usage=True)
+        streamed = request.model_copy(update={"stream": True, "stream_options": options})
+        events = self._upstream.stream(principal, "/gateway/v1/chat/completions", streamed, CHUNKS)
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, ChatChunk):
+                    yield event
+                elif event.problem is not None:
+                    raise from_problem(event.problem, int(event.problem["status"]))
+
+    async def embed(self, principal: Principal, request: EmbeddingsRequest) -> EmbedResponse:
+        """See `ModelGateway.embed`."""
+        return await self._upstream.post(principal, "/gateway/v1/embeddings", request, EmbedResponse)
+
+    async def rerank(self, principal: Principal, request: RerankRequest) -> RerankResponse:
+        """See `ModelGateway.rerank`."""
+        return await self._upstream.post(principal, "/gateway/v1/rerank", request, RerankResponse)
+
+    async def models(self, principal: Principal) -> GatewayModels:
+        """See `ModelGateway.models`."""
+        return await self._upstream.read(principal, "/gateway/v1/models", GatewayModels)
+
+    async def test(self, principal: Principal, route: str) -> RouteTest:
+        """See `ModelGateway.test`."""
+        return await self._upstream.act(principal, f"/gateway/routes/{_quoted(route)}/test", RouteTest)
+
+    async def providers(self) -> ProviderViews:
+        """See `ModelGateway.providers`."""
+        return await self._upstream.get("/gateway/providers", ProviderViews)
+
+    async def components(self) -> Components:
+        """See `ModelGateway.components`."""
+        return await self._upstream.get("/gateway/components", Components)
 
 
 def _token(principal: Principal) -> str:
@@ -235,6 +309,6 @@ def _quoted(part: str) -> str:
     return quote(part, safe="")
 
 
-def _next(events: EventStream) -> AnswerEvent | None:
+def _next(events: EventStream[EventT]) -> EventT | None:
     # StopIteration cannot pass through a future.
     return next(events, None)

@@ -26,6 +26,18 @@ from chalicelib.contracts.documents import (
     UploadsAccepted,
     UploadsCreate,
 )
+from chalicelib.contracts.embeddings import EmbeddingsRequest
+from chalicelib.contracts.gateway import (
+    ChatChunk,
+    ChatRequest,
+    ChatResponse,
+    EmbedResponse,
+    GatewayModels,
+    ProviderViews,
+    RerankRequest,
+    RerankResponse,
+    RouteTest,
+)
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, IngestionCreate
 from chalicelib.domain.access import Principal
@@ -149,4 +161,52 @@ class Generator(Protocol):
 
     async def components(self) -> Components:
         """Say which models there are."""
+        ...
+
+
+class ModelGateway(Protocol):
+    """
+    Every call of a model, through the routes of the principal's tenant.
+
+    A call is retried, falls back to other deployments and ends within its route's one deadline. It raises `NotFound`
+    for a route that does not exist or is of another kind, `InvalidRequest` (with a *reason*) for what the provider
+    refuses, `RateLimited` where every deployment is at its limit, and `Unavailable`, `BadUpstream` or
+    `DeadlineExceeded` where none answered. No provider's words are in the error.
+    """
+
+    async def chat(self, principal: Principal, request: ChatRequest) -> ChatResponse:
+        """Give the whole answer, whatever ``request.stream`` says."""
+        ...
+
+    def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncIterator[ChatChunk]:
+        """
+        Give the answer as it is made; the last chunk holds the usage and no choices.
+
+        Deployments are changed only before the first chunk. What fails after it is raised where the stream stands.
+        Closing the iterator stops the provider's work; what was said until then is charged.
+        """
+        ...
+
+    async def embed(self, principal: Principal, request: EmbeddingsRequest) -> EmbedResponse:
+        """Give a vector for each text, in the order of the texts, in the encoding asked for."""
+        ...
+
+    async def rerank(self, principal: Principal, request: RerankRequest) -> RerankResponse:
+        """Give the documents' places, best first; at most *top_n* of them."""
+        ...
+
+    async def models(self, principal: Principal) -> GatewayModels:
+        """Say which routes there are, by name."""
+        ...
+
+    async def test(self, principal: Principal, route: str) -> RouteTest:
+        """Try every deployment of the route with a small call of its own, each once. Raises `NotFound`."""
+        ...
+
+    async def providers(self) -> ProviderViews:
+        """Say which providers deployments may name, and whether there is a key for each; never the key."""
+        ...
+
+    async def components(self) -> Components:
+        """Say which providers there are, as components."""
         ...

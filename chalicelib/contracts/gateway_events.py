@@ -1,0 +1,67 @@
+"""A chat's stream on the wire, as OpenAI's API has it: chunks as server-sent events, then one end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.contracts.gateway import ChatChunk
+
+DONE = b"data: [DONE]\n\n"
+
+_DONE = b"[DONE]"
+_ERROR = b'{"error":'
+
+
+@dataclass(frozen=True, slots=True)
+class ChatEnd:
+    """The end of a stream; *problem* says why it is not the end of the answer."""
+
+    problem: Mapping[str, Any] | None = None
+
+
+def is_end(event: ChatChunk | ChatEnd) -> bool:
+    """Say whether *event* ends a stream."""
+    return isinstance(event, ChatEnd)
+
+
+def encode_chunk(chunk: ChatChunk) -> bytes:
+    """Give the bytes of one chunk."""
+    return f"data: {chunk.model_dump_json()}\n\n".encode()
+
+
+def encode_error(problem: Mapping[str, Any]) -> bytes:
+    """Give the bytes of the one event that ends a stream that failed."""
+    return b"data: " + json.dumps(with_openai_error(problem), separators=(",", ":")).encode() + b"\n\n"
+
+
+def with_openai_error(problem: Mapping[str, Any]) -> dict[str, Any]:
+    """Give *problem* with the member ``error`` in front, which is where clients of OpenAI's API look."""
+    error = {
+        "message": problem["detail"],
+        "type": problem.get("reason") or problem["code"],
+        "param": None,
+        "code": problem["code"],
+    }
+    return {"error": error, **problem}
+
+
+def decode_chunks(lines: Iterable[bytes]) -> Iterator[ChatChunk | ChatEnd]:
+    """
+    Give the chunks of a stream's *lines* and their end; comments are passed over.
+
+    Raises pydantic's `ValidationError` for data that are neither chunk nor end.
+    """
+    for line in lines:
+        name, _, value = line.rstrip(b"\r\n").partition(b":")
+        if name != b"data":
+            continue
+        data = value.strip()
+        if data == _DONE:
+            yield ChatEnd()
+        elif data.startswith(_ERROR):
+            yield ChatEnd(json.loads(data))
+        else:
+            yield ChatChunk.model_validate_json(data)
