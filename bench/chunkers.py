@@ -204,7 +204,7 @@ def _search(
     ranking = Ranking.of(RetrievalSettings(strategy=strategy))
     text = question.text if ranking.lexical else None
     hits = vectors.query(_INDEX, VectorQuery(top_k=MOST, vector=vector, text=text))
-    return list(dict.fromkeys(_read(chunks[ChunkId(one.hit.key)]) for one in ranking.order(hits)))
+    return list(dict.fromkeys(_read(chunks[ChunkId(one.hit.key)]) for one in ranking.order([hits])))
 
 
 def _read(chunk: Chunk) -> Place:

@@ -131,7 +131,7 @@ def _documents(ranking: Ranking, strategy: Strategy, hits: Sequence[Hit]) -> lis
         Strategy.DENSE: [hit for hit in hits if hit.dense_rank is not None],
         Strategy.LEXICAL: [hit for hit in hits if hit.lexical_rank is not None],
     }.get(strategy, hits)
-    return list(dict.fromkeys(str(one.hit.metadata["document"]) for one in ranking.order(brought)))
+    return list(dict.fromkeys(str(one.hit.metadata["document"]) for one in ranking.order([brought])))
 
 
 def ndcg(ranked: Sequence[str], gains: Mapping[str, int]) -> float:

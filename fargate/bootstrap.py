@@ -77,6 +77,7 @@ class Services:
             releases=self._releases,
             vectors=self.vectors,
             embedders=self.embedders,
+            gateway=self._remote.gateway,
             clock=self.core.clock,
         )
 

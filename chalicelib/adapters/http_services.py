@@ -34,6 +34,7 @@ from chalicelib.contracts.documents import (
     UploadsCreate,
 )
 from chalicelib.contracts.embeddings import EmbeddingsRequest
+from chalicelib.contracts.explanations import Explanation, ExplanationRequest
 from chalicelib.contracts.gateway import (
     ChatChunk,
     ChatRequest,
@@ -221,6 +222,10 @@ class HttpRetriever:
     async def search(self, principal: Principal, request: SearchRequest) -> SearchResponse:
         """See `Retriever.search`."""
         return await self._upstream.post(principal, "/retrieval/search", request, SearchResponse)
+
+    async def explain(self, principal: Principal, request: ExplanationRequest) -> Explanation:
+        """See `Retriever.explain`."""
+        return await self._upstream.post(principal, "/retrieval/explain", request, Explanation)
 
     async def components(self) -> Components:
         """See `Retriever.components`."""

@@ -7,12 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from chalicelib.contracts.common import Filter, Identifier, IndexName, Metadata, RequestModel, ResponseModel, Timestamp
+from chalicelib.contracts.indexes import ComponentModel
 from chalicelib.domain.identifiers import ChunkId, DocumentId
 from chalicelib.domain.releases import Strategy
-from chalicelib.domain.runs import Passage, Reasons, RunKind, Verdict
+from chalicelib.domain.runs import Passage, Reasons, RunKind, Verdict, Wording
 
 MAX_QUESTION_CHARACTERS = 8_000
 MAX_TOP_K = 100
+MAX_CANDIDATES = 1_000
 MAX_CONVERSATION_TURNS = 50
 
 Question = Annotated[
@@ -30,6 +32,15 @@ class Turn(RequestModel):
     content: str = Field(max_length=MAX_QUESTION_CHARACTERS)
 
 
+Conversation = Annotated[
+    list[Turn],
+    Field(
+        max_length=MAX_CONVERSATION_TURNS,
+        description="The turns before this question, oldest first; a follow-up is searched so that it stands alone",
+    ),
+]
+
+
 class AskFields(RequestModel):
     """What `/retrieve` and `/query` share; a setting left out is the release's."""
 
@@ -42,17 +53,34 @@ class AskFields(RequestModel):
     rerank: bool | None = None
 
 
+class RetrievalModel(RequestModel):
+    """Settings of retrieval; one left out is the release's. `GET /components` says what there is to choose from."""
+
+    candidates: int | None = Field(None, ge=1, le=MAX_CANDIDATES, description="How many each leg brings to the fusion")
+    transform: ComponentModel | None = None
+    fusion: ComponentModel | None = None
+    reranker: ComponentModel | None = None
+    diversity: ComponentModel | None = None
+    expansion: ComponentModel | None = None
+
+
 class RetrieveRequest(AskFields):
     """A question whose passages are wanted, not an answer."""
 
+    conversation: Conversation = Field(default_factory=list)
     explain: bool = False
+    retrieval: RetrievalModel | None = Field(
+        None,
+        description="Settings to try out; needs `releases:write`. The response names the release they come to, under "
+        "which anybody may ask",
+    )
 
 
 class SearchRequest(RequestModel):
     """What one service asks another for: passages under a release that is already settled."""
 
     question: Question
-    conversation: list[Turn] = Field(default_factory=list, max_length=MAX_CONVERSATION_TURNS)
+    conversation: Conversation = Field(default_factory=list)
     release: Identifier
     top_k: int = Field(ge=1, le=MAX_TOP_K)
     filter: Filter | None = None
@@ -61,11 +89,7 @@ class SearchRequest(RequestModel):
 class QueryRequest(AskFields):
     """A question to be answered."""
 
-    conversation: list[Turn] = Field(
-        default_factory=list,
-        max_length=MAX_CONVERSATION_TURNS,
-        description="The turns before this question, oldest first; a follow-up is searched with words of them",
-    )
+    conversation: Conversation = Field(default_factory=list)
     user: str | None = Field(None, max_length=128, description="Your user's id, for usage and feedback")
 
 
@@ -80,10 +104,26 @@ class ReasonsView(ResponseModel):
     matched_terms: list[str]
     dense_weight: float | None = Field(None, description="Share of the dense leg in the fused score")
     weight_reason: str | None = Field(None, description="Why the dense leg counts so much")
+    fused_rank: int | None = Field(None, description="Its place before reranking and diversity")
+    found_by: list[int] = Field(default_factory=list, description="Which of several wordings of the question found it")
+    rerank_score: float | None = None
+    rerank_features: dict[str, float] = Field(default_factory=dict, description="What the rerank score was made of")
+    redundancy: float | None = Field(None, description="Highest cosine with a passage before it")
 
     def entity(self) -> Reasons:
         """Give the domain's form of it."""
         return Reasons(**self.model_dump())
+
+
+class WordingView(ResponseModel):
+    """What was searched: a text by its words, and by its meaning together with imagined answers."""
+
+    text: str
+    imagined: list[str] = Field(default_factory=list)
+
+    def entity(self) -> Wording:
+        """Give the domain's form of it."""
+        return Wording(self.text, tuple(self.imagined))
 
 
 class PassageView(ResponseModel):
@@ -116,12 +156,16 @@ class PassageView(ResponseModel):
 
 
 class RetrieveResponse(ResponseModel):
-    """Passages, best first."""
+    """
+    Passages, best first. Their order is what counts: with a reranker, a score is the one that put it there.
+    """
 
     run_id: Identifier
     release: Identifier
     passages: list[PassageView]
     timings_ms: dict[str, float]
+    searched: list[WordingView] = Field(default_factory=list, description="What the question was searched as")
+    degraded: list[str] = Field(default_factory=list, description="What the release asks for and was left out, and why")
 
 
 class SearchResponse(ResponseModel):
@@ -129,6 +173,8 @@ class SearchResponse(ResponseModel):
 
     passages: list[PassageView]
     timings_ms: dict[str, float]
+    searched: list[WordingView] = Field(default_factory=list)
+    degraded: list[str] = Field(default_factory=list)
 
 
 class CitationView(ResponseModel):
@@ -257,3 +303,5 @@ class RunView(RunSummary):
     request: dict[str, Any]
     trace_id: str
     error: str | None
+    searched: list[WordingView]
+    degraded: list[str]

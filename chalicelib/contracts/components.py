@@ -20,6 +20,8 @@ class ComponentKind(StrEnum):
     TRANSFORM = "transform"
     FUSION = "fusion"
     RERANKER = "reranker"
+    DIVERSITY = "diversity"
+    EXPANSION = "expansion"
     MODEL = "model"
 
 

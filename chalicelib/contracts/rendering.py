@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from chalicelib.contracts.asking import (
     CitationView,
     ClaimView,
     PassageView,
+    QueryRequest,
     ReasonsView,
+    RetrieveRequest,
     RunSummary,
     RunView,
     UsageView,
+    WordingView,
 )
 from chalicelib.contracts.documents import (
     ChildrenView,
@@ -31,6 +36,9 @@ from chalicelib.domain.documents import Chunk, Document, DocumentVersion
 from chalicelib.domain.indexes import Index, Recipe
 from chalicelib.domain.jobs import ENDED, Job
 from chalicelib.domain.runs import Passage, Run
+
+MAX_CONVERSATION_BYTES = 64_000
+"""A run is one row of at most 400 KB."""
 
 
 def index_view(index: Index) -> IndexView:
@@ -183,12 +191,24 @@ def run_view(run: Run) -> RunView:
         request=dict(run.request),
         trace_id=run.trace_id,
         error=run.error,
+        searched=[WordingView.model_validate(wording) for wording in run.searched],
+        degraded=list(run.degraded),
     )
 
 
 def passage_views(passages: Sequence[Passage], *, explain: bool) -> list[PassageView]:
     """Show passages in their order."""
     return [passage_view(passage, explain=explain) for passage in passages]
+
+
+def recorded(request: RetrieveRequest | QueryRequest) -> Mapping[str, Any]:
+    """Give what a run keeps of *request*; of a long conversation the last turns, with how many were left out."""
+    fields = request.model_dump(mode="json", exclude={"question"})
+    turns = fields["conversation"]
+    while len(json.dumps(turns, ensure_ascii=False).encode(errors="replace")) > MAX_CONVERSATION_BYTES:
+        turns.pop(0)
+    omitted = len(request.conversation) - len(turns)
+    return fields | ({"conversation_turns_omitted": omitted} if omitted else {})
 
 
 def key_view(key: ApiKey) -> ApiKeyView:

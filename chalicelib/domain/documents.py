@@ -197,7 +197,9 @@ class Chunk:
     """
     A named piece of a document version: what is embedded, found and cited.
 
-    *context* is the header of the table that *text* goes on with, searched with it but not part of it.
+    *context* is the header of the table that *text* goes on with, searched with it but not part of it. *lead* is what
+    stands between the chunk before and this one: white space as a rule, nothing where they overlap, None where it is
+    too long to be kept.
     """
 
     chunk_id: ChunkId
@@ -212,6 +214,7 @@ class Chunk:
     page: int | None
     context: str = ""
     parent: Parent | None = None
+    lead: str | None = None
 
     def read_in(self, opening: Chunk | None) -> Chunk:
         """Give the chunk as its reader gets it: with its parent's text and place, where *opening* begins that."""

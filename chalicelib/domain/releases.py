@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import JsonValue
+
 from chalicelib.domain.identifiers import ReleaseId
 from chalicelib.domain.indexes import Component, Recipe
 
@@ -32,7 +34,8 @@ class RetrievalSettings:
     """
     How passages are found; *candidates* is how many each leg brings to the fusion.
 
-    *transform* says what becomes of the question before it is searched.
+    *transform* says what becomes of the question before it is searched, *diversity* how passages that say the same make
+    room for others, *expansion* what is read around each. *filter* narrows every question, in its JSON form.
     """
 
     strategy: Strategy = Strategy.HYBRID
@@ -41,6 +44,13 @@ class RetrievalSettings:
     transform: Component = field(default_factory=lambda: Component("conversation"))
     fusion: Component = field(default_factory=lambda: Component("auto", {"floor": 0.3, "ceiling": 0.7}))
     reranker: Component = field(default_factory=lambda: Component("none"))
+    diversity: Component = field(default_factory=lambda: Component("none"))
+    expansion: Component = field(default_factory=lambda: Component("none"))
+    filter: Mapping[str, JsonValue] | None = None
+
+
+DEFAULT_RERANKER = Component("local")
+"""What reranks a question that asks for it, where its release has no reranker of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,9 @@ class Reasons:
     Why a passage stands where it stands; ranks count from 1, None where the leg did not bring it.
 
     *dense_score* is a cosine, *lexical_score* a BM25; both high is good. *dense_weight* is the share of the dense
-    leg in the fusion and *weight_reason* says why so much; None where only one leg searched.
+    leg in the fusion and *weight_reason* says why so much; None where only one leg searched. *fused_rank* is its place
+    before reranking and diversity. Where the question was searched in several wordings, *found_by* says in which of
+    them (counted from 1), and ranks, scores and weight are those of the first.
     """
 
     dense_rank: int | None = None
@@ -45,6 +47,25 @@ class Reasons:
     matched_terms: Sequence[str] = ()
     dense_weight: float | None = None
     weight_reason: str | None = None
+    fused_rank: int | None = None
+    found_by: Sequence[int] = ()
+    rerank_score: float | None = None
+    rerank_features: Mapping[str, float] = field(default_factory=dict)
+    """What the reranker's score was made of, by name."""
+    redundancy: float | None = None
+    """Highest cosine with a passage before it, where diversity was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """
+    What was searched for a question: *text* by its words, and by its meaning together with *imagined* answers.
+
+    The vector searched is the mean of those of *text* and *imagined*.
+    """
+
+    text: str
+    imagined: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +153,10 @@ class Run:
     model: str | None = None
     usage: Usage = field(default_factory=Usage)
     error: str | None = None
+    searched: Sequence[Wording] = ()
+    """The wordings searched; where the run is an old one, unknown."""
+    degraded: Sequence[str] = ()
+    """What the release asks for and was left out, with the reason."""
 
 
 def mentioned(run: Run) -> set[DocumentId]:

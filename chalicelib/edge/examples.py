@@ -18,6 +18,7 @@ from chalicelib.contracts.asking import (
     RunSummary,
     RunView,
     UsageView,
+    WordingView,
 )
 from chalicelib.contracts.common import ListOf
 from chalicelib.contracts.components import ComponentKind, Components, ComponentView
@@ -40,6 +41,7 @@ from chalicelib.contracts.documents import (
     UploadsCreate,
     UploadView,
 )
+from chalicelib.contracts.explanations import Explanation, Outcome, Subject
 from chalicelib.contracts.health import Dependency, Health, Readiness
 from chalicelib.contracts.identities import ApiKeyCreate, ApiKeyCreated, ApiKeyView, Me
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate, IndexView, RecipeModel
@@ -194,6 +196,8 @@ _RUN = RunView(
     request={"question": _QUESTION},
     trace_id=TRACE_ID,
     error=None,
+    searched=[WordingView(text=_QUESTION)],
+    degraded=[],
 )
 _API_KEY = ApiKeyView(
     key_id="key_0kf9w1a5r8e2t7y4q6w9b3n1m0",
@@ -276,6 +280,17 @@ _ALL: list[BaseModel] = [
     _ANSWER,
     ListOf[RunSummary](items=[_RUN_SUMMARY]),
     _RUN,
+    Subject(document_id=_DOCUMENT_ID),
+    Explanation(
+        run_id=_RUN_ID,
+        document_id=_DOCUMENT_ID,
+        chunk_id=_CHUNK_ID,
+        outcome=Outcome.RANKED_BELOW,
+        reason="It is 14 in the ranking, and 10 were asked for: 9 by meaning, 31 by words.",
+        rank=14,
+        top_k=10,
+        candidates=100,
+    ),
     Components(
         items=[
             ComponentView(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from chalicelib.contracts.asking import RunSummary, RunView
+from chalicelib.contracts.asking import RunSummary, RunView, WordingView
 from chalicelib.contracts.common import ListOf
+from chalicelib.contracts.explanations import Explanation, ExplanationRequest, ReturnedPassage, Subject
 from chalicelib.contracts.queries import NoQuery, PageQuery
 from chalicelib.contracts.rendering import run_summary, run_view
 from chalicelib.domain.access import Permission
+from chalicelib.domain.runs import Run
 from chalicelib.edge.operations import Call, Resource
 from chalicelib.edge.run_access import visible_run, visible_summaries
 
@@ -32,3 +34,36 @@ def get_run(call: Call[NoQuery]) -> RunView:
     was cited, the answer is null and citations and claims are empty.
     """
     return run_view(visible_run(call.edge, call.principal, call.path["run_id"]))
+
+
+@runs.post(
+    "/runs/{run_id}/explain",
+    permission=Permission.ASK,
+    body=Subject,
+    returns=Explanation,
+    summary="Explain what was not found",
+)
+def explain_run(call: Call[Subject]) -> Explanation:
+    """
+    Say why a document or chunk is, or is not, among the passages of one of the caller's own runs, or with the
+    permission `runs:read` of any.
+
+    The search is done again for the caller, as the index stands now. What the caller may not read is not found.
+    """
+    run = visible_run(call.edge, call.principal, call.path["run_id"])
+    return call.edge.wait(call.edge.retriever.explain(call.principal, _explanation_request(run, call.input)))
+
+
+def _explanation_request(run: Run, subject: Subject) -> ExplanationRequest:
+    asked_for = run.request.get("top_k")
+    return ExplanationRequest(
+        run_id=run.run_id,
+        subject=subject,
+        release=run.release_id,
+        question=run.question,
+        searched=[WordingView.model_validate(wording) for wording in run.searched],
+        filter=run.request.get("filter"),
+        top_k=asked_for if isinstance(asked_for, int) else max(len(run.passages), 1),
+        returned=[ReturnedPassage.model_validate(passage, from_attributes=True) for passage in run.passages],
+        asked_at=run.created_at,
+    )

@@ -27,6 +27,7 @@ from chalicelib.contracts.documents import (
     UploadsCreate,
 )
 from chalicelib.contracts.embeddings import EmbeddingsRequest
+from chalicelib.contracts.explanations import Explanation, ExplanationRequest
 from chalicelib.contracts.gateway import (
     ChatChunk,
     ChatRequest,
@@ -138,6 +139,14 @@ class Retriever(Protocol):
 
     async def search(self, principal: Principal, request: SearchRequest) -> SearchResponse:
         """Find passages for another service, which stores the run itself; each passage says why it stands there."""
+        ...
+
+    async def explain(self, principal: Principal, request: ExplanationRequest) -> Explanation:
+        """
+        Say why a chunk or document was, or was not, among the passages of a run, by searching again.
+
+        Raises `NotFound` for what is not there, and in the same words for what *principal* may not read.
+        """
         ...
 
     async def components(self) -> Components:

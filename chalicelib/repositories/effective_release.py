@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from chalicelib.contracts.asking import AskFields, QueryRequest
-from chalicelib.domain.access import Principal
+from chalicelib.contracts.asking import AskFields, RetrievalModel, RetrieveRequest
+from chalicelib.contracts.indexes import ComponentModel
+from chalicelib.domain.access import Permission, Principal, allows
 from chalicelib.domain.identifiers import ReleaseId
 from chalicelib.domain.indexes import Component
-from chalicelib.domain.releases import LIVE, Release, ReleaseConfig, ReleaseStatus
-from chalicelib.errors import InvalidRequest
+from chalicelib.domain.releases import (
+    DEFAULT_RERANKER,
+    LIVE,
+    Release,
+    ReleaseConfig,
+    ReleaseStatus,
+    RetrievalSettings,
+)
+from chalicelib.errors import Forbidden, InvalidRequest
 from chalicelib.ports.clock import Clock
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.releases import Releases
@@ -23,19 +32,23 @@ class EffectiveRelease:
         self._indexes = indexes
         self._clock = clock
 
-    def settle(self, principal: Principal, asked: AskFields) -> Release:
+    def settle(
+        self, principal: Principal, asked: AskFields, check: Callable[[Release], None] = lambda _: None
+    ) -> Release:
         """
         Give the release that answers *asked*, stored under its id, so that the question can be repeated exactly.
 
-        Raises `NotFound` for a release or index that is missing or out of reach, `InvalidRequest` where neither is
-        named and the tenant has no live release, or where a setting is asked for that the release cannot give.
+        One that only this question makes is stored once *check* lets it pass. Raises `NotFound` for a release or index
+        that is missing or out of reach, `InvalidRequest` where neither is named and the tenant has no live release, and
+        `Forbidden` for settings that only an engineer may try out.
         """
         named = self._named(principal, asked)
         config = self._on_index(principal, named, asked.index)
-        config = _with_overrides(config, asked)
+        config = _with_overrides(principal, config, asked)
         if named is not None and config == named.config:
             return named
         adhoc = Release(config, ReleaseStatus.ADHOC, self._clock.now(), principal.subject)
+        check(adhoc)
         self._releases.add(principal.tenant, adhoc)
         return adhoc
 
@@ -66,17 +79,37 @@ class EffectiveRelease:
         return replace(named.config, index=index.name, generation=built.number, recipe=built.recipe)
 
 
-def _with_overrides(config: ReleaseConfig, asked: AskFields) -> ReleaseConfig:
-    retrieval = config.retrieval
+def _with_overrides(principal: Principal, config: ReleaseConfig, asked: AskFields) -> ReleaseConfig:
+    retrieval, answer = config.retrieval, config.answer
+    if isinstance(asked, RetrieveRequest):
+        retrieval = _tried_out(principal, retrieval, asked.retrieval)
+        retrieval = replace(retrieval, top_k=asked.top_k or retrieval.top_k)
+    elif asked.top_k is not None:
+        answer = replace(answer, passages=asked.top_k)
     if asked.strategy is not None:
         retrieval = replace(retrieval, strategy=asked.strategy)
-    if asked.top_k is not None and not isinstance(asked, QueryRequest):
-        retrieval = replace(retrieval, top_k=asked.top_k)
     if asked.rerank is False:
         retrieval = replace(retrieval, reranker=Component("none"))
-    if asked.rerank and retrieval.reranker.name == "none":
-        raise InvalidRequest("rerank: this release has no reranker; name a release that has one, or leave it out.")
-    answer = config.answer
-    if asked.top_k is not None and isinstance(asked, QueryRequest):
-        answer = replace(answer, passages=asked.top_k)
+    elif asked.rerank and retrieval.reranker.name == "none":
+        retrieval = replace(retrieval, reranker=DEFAULT_RERANKER)
     return replace(config, retrieval=retrieval, answer=answer)
+
+
+def _tried_out(principal: Principal, settings: RetrievalSettings, tried: RetrievalModel | None) -> RetrievalSettings:
+    if tried is None:
+        return settings
+    if not allows(principal, Permission.RELEASES_WRITE):
+        raise Forbidden("Settings of retrieval can be tried out with the permission releases:write; name a release.")
+    return replace(
+        settings,
+        candidates=tried.candidates or settings.candidates,
+        transform=_chosen(tried.transform, settings.transform),
+        fusion=_chosen(tried.fusion, settings.fusion),
+        reranker=_chosen(tried.reranker, settings.reranker),
+        diversity=_chosen(tried.diversity, settings.diversity),
+        expansion=_chosen(tried.expansion, settings.expansion),
+    )
+
+
+def _chosen(tried: ComponentModel | None, otherwise: Component) -> Component:
+    return tried.entity() if tried else otherwise

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from chalicelib.contracts.asking import Answer, CitationView, ClaimView, QueryRequest, UsageView
+from chalicelib.contracts.rendering import recorded
 from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import RunId
 from chalicelib.domain.releases import Release
-from chalicelib.domain.runs import Claim, Passage, Run, RunKind
+from chalicelib.domain.runs import Claim, Passage, Run, RunKind, Wording
 from chalicelib.errors import BadUpstream
 from chalicelib.observability.stages import Stages
 from fargate.generation.drafts import Draft
 
-# A run is one row of at most 400 KB; the question, the answer and its citations need the rest.
+# A run is one row of at most 400 KB; the question, the conversation, the answer and its citations need the rest.
 MAX_PASSAGE_BYTES = 200_000
-MAX_CONVERSATION_BYTES = 64_000
 
 
 @dataclass(slots=True)
@@ -34,6 +33,8 @@ class Answering:
     trace_id: str
     stages: Stages
     passages: Sequence[Passage] = ()
+    searched: Sequence[Wording] = ()
+    degraded: Sequence[str] = ()
     said: list[str] = field(default_factory=list)
     draft: Draft | None = None
     claims: Sequence[Claim] = ()
@@ -70,13 +71,15 @@ class Answering:
             release_id=self.release.release_id,
             question=self.request.question,
             passages=_kept(self.passages),
-            request=_recorded(self.request),
+            request=recorded(self.request),
             timings_ms=self.stages.timings_ms(),
             trace_id=self.trace_id,
             user=self.request.user,
             answer="".join(self.said) or None,
             model=self.release.config.answer.model,
             error=error,
+            searched=self.searched,
+            degraded=self.degraded,
         )
         draft = self.draft
         if draft is None:
@@ -99,16 +102,6 @@ def _kept(passages: Sequence[Passage]) -> list[Passage]:
         size += _bytes(asdict(passage))
         kept.append(passage if size <= MAX_PASSAGE_BYTES else replace(passage, text="", metadata={}))
     return kept
-
-
-def _recorded(request: QueryRequest) -> Mapping[str, Any]:
-    """Give the request's fields; of a long conversation the last turns, with how many were left out."""
-    fields = request.model_dump(mode="json", exclude={"question"})
-    turns = fields["conversation"]
-    while _bytes(turns) > MAX_CONVERSATION_BYTES:
-        turns.pop(0)
-    omitted = len(request.conversation) - len(turns)
-    return fields | ({"conversation_turns_omitted": omitted} if omitted else {})
 
 
 def _bytes(value: object) -> int:

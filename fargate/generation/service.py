@@ -168,6 +168,8 @@ class GenerationService:
         with answering.stages.stage("retrieve", top_k=search.top_k):
             found = await self._retriever.search(answering.principal, search)
         answering.passages = [view.entity() for view in found.passages]
+        answering.searched = [view.entity() for view in found.searched]
+        answering.degraded = found.degraded
 
     async def _written(self, answering: Answering) -> AsyncGenerator[str, None]:
         config = answering.release.config

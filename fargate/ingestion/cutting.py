@@ -22,6 +22,7 @@ MAX_PARENT_CHARACTERS = 32_000
 """At most 192 KB of JSON, so that a parent's text fits beside a chunk's into the 400 KB of a table's item."""
 
 MAX_CONTEXT_CHARACTERS = 300
+MAX_LEAD_CHARACTERS = 200
 _OPENING_CHARACTERS = 400
 _EMBEDDED_AT_ONCE = 256
 """Few enough that other documents get their turn."""
@@ -71,8 +72,9 @@ def name_chunks(
             kind=piece.kind,
             heading_path=piece.heading_path,
             page=piece.page,
+            lead=_lead(parsed, before, piece),
         )
-        for ordinal, piece in enumerate(pieces)
+        for ordinal, (before, piece) in enumerate(zip([None, *pieces], pieces, strict=False))
     ]
     return list(_with_parents(parsed, pieces, _with_headers(parsed, chunks)))
 
@@ -106,6 +108,11 @@ def _bounded(span: Span) -> Iterator[Span]:
         end = min(start + MAX_CHUNK_CHARACTERS, span.end)
         tokens = max(1, span.tokens * (end - start) // (span.end - span.start))
         yield replace(span, start=start, end=end, tokens=tokens)
+
+
+def _lead(parsed: ParsedDocument, before: Span | None, piece: Span) -> str | None:
+    start = before.end if before else piece.start
+    return parsed.text[start : piece.start] if piece.start - start <= MAX_LEAD_CHARACTERS else None
 
 
 def _with_headers(parsed: ParsedDocument, chunks: Sequence[Chunk]) -> Iterator[Chunk]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import partial
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from chalicelib.domain.indexes import Component
-from chalicelib.errors import InvalidRequest
+from chalicelib.contracts.components import ComponentKind
 from chalicelib.ports.vectors import Hit
+from fargate.retrieval.registry import Entry, Parameters, Registry, Tools
 from fargate.retrieval.weights import CEILING, FLOOR, DenseWeight, by_agreement, by_shared_ranks
 
 Scores = dict[str, float]
@@ -83,10 +84,8 @@ def _reciprocal(rank: int | None, k: int) -> float:
     return 0.0 if rank is None else 1 / (k + rank)
 
 
-class AutoParameters(BaseModel):
+class AutoParameters(Parameters):
     """Between which weights of the dense leg the agreement of both legs chooses."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     floor: float = Field(FLOOR, ge=0, le=1, description="Share of the dense leg where the legs do not agree at all")
     ceiling: float = Field(CEILING, ge=0, le=1, description="Its share where they agree well; at least `floor`")
@@ -98,73 +97,48 @@ class AutoParameters(BaseModel):
         return self
 
 
-class ConvexParameters(BaseModel):
+class ConvexParameters(Parameters):
     """How much the dense leg counts: 1 is dense alone, 0 lexical alone."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     dense_weight: float = Field(0.6, ge=0, le=1, description="Share of the dense leg; the rest is the lexical leg's")
 
 
-class ReciprocalRankParameters(BaseModel):
+class ReciprocalRankParameters(Parameters):
     """How flat the weight of a rank is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     k: int = Field(60, ge=1, le=10_000, description="The higher, the less the first ranks stand out")
     dense_weight: float = Field(0.5, ge=0, le=1, description="Share of the dense leg; the rest is the lexical leg's")
 
 
-def _fixed(function: Callable[..., Scores]) -> Callable[..., Fused]:
-    """Give *function* with the weight that the release names."""
-
-    def fuse(hits: Sequence[Hit], *, dense_weight: float, **parameters: Any) -> Fused:
-        scores = function(hits, dense_weight=dense_weight, **parameters)
-        return Fused(scores, DenseWeight(dense_weight, "set by the release"))
-
-    return fuse
-
-
 Fuse = Callable[[Sequence[Hit]], Fused]
 
 
-@dataclass(frozen=True, slots=True)
-class Fusion:
-    """An entry of the registry."""
-
-    name: str
-    description: str
-    parameters: type[BaseModel]
-    function: Callable[..., Fused]
+def _auto(parameters: AutoParameters, _tools: Tools) -> Fuse:
+    return partial(auto, floor=parameters.floor, ceiling=parameters.ceiling)
 
 
-FUSIONS: Mapping[str, Fusion] = {
-    fusion.name: fusion
-    for fusion in (
-        Fusion("auto", "A weighted sum of both legs' scores; how far they agree sets the weight", AutoParameters, auto),
-        Fusion("convex", "A weighted sum of both legs' scores", ConvexParameters, _fixed(convex)),
-        Fusion(
+def _convex(parameters: ConvexParameters, _tools: Tools) -> Fuse:
+    weight = DenseWeight(parameters.dense_weight, _BY_RELEASE)
+    return lambda hits: Fused(convex(hits, dense_weight=weight.share), weight)
+
+
+def _reciprocal_rank(parameters: ReciprocalRankParameters, _tools: Tools) -> Fuse:
+    weight = DenseWeight(parameters.dense_weight, _BY_RELEASE)
+    return lambda hits: Fused(reciprocal_rank(hits, k=parameters.k, dense_weight=weight.share), weight)
+
+
+_BY_RELEASE = "set by the release"
+
+FUSIONS = Registry(
+    ComponentKind.FUSION,
+    [
+        Entry("auto", "A weighted sum of both legs' scores; how far they agree sets the weight", _auto, AutoParameters),
+        Entry("convex", "A weighted sum of both legs' scores", _convex, ConvexParameters),
+        Entry(
             "rrf",
             "A weighted sum of reciprocal ranks; needs no scores",
+            _reciprocal_rank,
             ReciprocalRankParameters,
-            _fixed(reciprocal_rank),
         ),
-    )
-}
-
-
-def fusion_of(choice: Component) -> Fuse:
-    """Give the function that *choice* names, with its parameters. Raises `InvalidRequest` for what is not known."""
-    fusion = FUSIONS.get(choice.name)
-    if fusion is None:
-        raise InvalidRequest(f"There is no fusion {choice.name!r}; choose one of {', '.join(FUSIONS)}.")
-    parameters = _parameters(fusion, choice.parameters)
-    return lambda hits: fusion.function(hits, **parameters)
-
-
-def _parameters(fusion: Fusion, given: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return fusion.parameters.model_validate(dict(given)).model_dump()
-    except ValidationError as error:
-        places = [{"loc": ["fusion", *found["loc"]], "msg": found["msg"]} for found in error.errors()]
-        raise InvalidRequest(f"The parameters of fusion {fusion.name!r} do not fit; see its schema.", places) from error
+    ],
+)

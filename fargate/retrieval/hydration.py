@@ -7,7 +7,7 @@ since its vectors were written. Only the rows decide, and no text is read before
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.domain.access import Principal
@@ -15,9 +15,9 @@ from chalicelib.domain.documents import Chunk, Document
 from chalicelib.domain.identifiers import ChunkId, DocumentId
 from chalicelib.domain.metadata import DOCUMENT_KEY
 from chalicelib.domain.runs import Passage
+from chalicelib.ports.vectors import Hit, VectorRecord
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.documents import Documents
-from fargate.retrieval.ranking import Ranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +30,26 @@ class Hydration:
     index: str
     generation: int
 
-    def passages(self, ranked: Sequence[Ranked]) -> dict[ChunkId, Passage]:
+    def passages(self, hits: Sequence[Hit]) -> dict[ChunkId, Passage]:
         """
-        Give the passages among *ranked* that the principal may read now, in any order.
+        Give the passages of those *hits* that the principal may read now, without a score, in any order.
 
         A chunk that has a parent gives its parent's text and place, so several of them may give the same.
         """
-        documents = self.documents.readable(self.principal, {_document_of(one) for one in ranked})
-        readable = {
-            ChunkId(one.hit.key): one
-            for one in ranked
-            if self._readable(documents.get(_document_of(one)), ChunkId(one.hit.key))
+        documents = self.documents.readable(self.principal, {document_of(hit) for hit in hits})
+        wanted = {
+            ChunkId(hit.key): document_of(hit)
+            for hit in hits
+            if self._readable(documents.get(document_of(hit)), ChunkId(hit.key))
         }
-        wanted = {chunk_id: _document_of(one) for chunk_id, one in readable.items()}
         return {
-            chunk_id: _passage(readable[chunk_id], chunk, documents[chunk.document_id])
+            chunk_id: _passage(chunk, documents[chunk.document_id])
             for chunk_id, chunk in self.chunks.as_read(self.principal.tenant, wanted).items()
         }
+
+    def neighbours(self, wanted: Mapping[ChunkId, DocumentId]) -> dict[ChunkId, Chunk]:
+        """Give those chunks that exist; *wanted* are of attempts whose passages the principal was given."""
+        return self.chunks.batch_get(self.principal.tenant, wanted)
 
     def _readable(self, document: Document | None, chunk_id: ChunkId) -> bool:
         if document is None or document.published is None:
@@ -58,11 +61,12 @@ class Hydration:
         )
 
 
-def _document_of(ranked: Ranked) -> DocumentId:
-    return DocumentId(str(ranked.hit.metadata.get(DOCUMENT_KEY, "-")))
+def document_of(hit: Hit | VectorRecord) -> DocumentId:
+    """Give the document that an entry of the search index is of."""
+    return DocumentId(str(hit.metadata.get(DOCUMENT_KEY, "-")))
 
 
-def _passage(ranked: Ranked, chunk: Chunk, document: Document) -> Passage:
+def _passage(chunk: Chunk, document: Document) -> Passage:
     assert document.published is not None
     return Passage(
         chunk_id=chunk.chunk_id,
@@ -76,7 +80,6 @@ def _passage(ranked: Ranked, chunk: Chunk, document: Document) -> Passage:
         start=chunk.start,
         end=chunk.end,
         context=chunk.context,
-        score=ranked.score,
+        score=0.0,
         metadata=document.metadata,
-        reasons=ranked.reasons(),
     )

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 
 from chalicelib.contracts.asking import RetrieveRequest, RetrieveResponse, SearchRequest, SearchResponse
 from chalicelib.contracts.components import Components
+from chalicelib.contracts.explanations import Explanation, ExplanationRequest
 from chalicelib.domain.access import Permission, Principal
 from chalicelib.ports.services import Retriever
 from fargate.http.identity import Authenticate
@@ -26,6 +27,11 @@ def router(service: Retriever, authenticate: Authenticate) -> APIRouter:
     async def search(request: SearchRequest, principal: Principal = caller) -> SearchResponse:
         """Find passages for another service, under a release that is settled."""
         return await service.search(principal, request)
+
+    @routes.post("/explain")
+    async def explain(request: ExplanationRequest, principal: Principal = caller) -> Explanation:
+        """Say why a chunk or document was not returned, for another service."""
+        return await service.explain(principal, request)
 
     @routes.get("/components")
     async def components() -> Components:

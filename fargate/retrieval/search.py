@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from chalicelib.domain.identifiers import ChunkId
 from chalicelib.domain.runs import Passage
@@ -11,58 +11,89 @@ from chalicelib.observability.stages import Stages
 from chalicelib.ports.vectors import MAX_TOP_K, Hit, VectorIndex, VectorIndexName, VectorQuery
 from fargate.retrieval.hydration import Hydration
 from fargate.retrieval.query_cache import QueryCache, Scope
-from fargate.retrieval.ranking import Ranked, Ranking
+from fargate.retrieval.ranking import Ranked, Ranking, without
 
 WIDEN_BY = 4
 """How many times more candidates each leg brings when too few of the last ones could be read."""
 _ROWS_AT_ONCE = 100
 
+Found = Sequence[Sequence[Hit]]
+"""What each wording brought."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Search:
-    """Everything a search needs; *query* says how many candidates each leg brings at first."""
+    """
+    Everything a search needs; *queries* are the wordings of the question, the main one first, all of one top_k.
+    """
 
     vectors: VectorIndex
     index: VectorIndexName
-    query: VectorQuery
+    queries: Sequence[VectorQuery]
     ranking: Ranking
     hydration: Hydration
     stages: Stages
     cache: QueryCache
     scope: Scope
+    _read: dict[ChunkId, Passage] = field(default_factory=dict)
+    _gone: set[str] = field(default_factory=set)
 
-    def passages(self, top_k: int) -> list[Passage]:
+    def passages(self, wanted: int) -> list[Passage]:
         """
-        Give the *top_k* best that may be read, best first; equal scores by chunk id.
+        Give the *wanted* best that may be read, best first; equal scores by chunk id.
 
         Chunks that are read in the same parent give one passage, where the best of them stands. Fewer only where the
-        legs have no more to bring, or brought `MAX_TOP_K` candidates each.
+        legs have no more to bring, or brought `MAX_TOP_K` candidates each. What may not be read any more, though the
+        store still has it, is left out before ranking, so that no rank or score tells of it.
         """
-        candidates = min(max(self.query.top_k, top_k), MAX_TOP_K)
-        unreadable: set[str] = set()
+        candidates = min(max(self.queries[0].top_k, wanted), MAX_TOP_K)
         while True:
-            hits = self._hits(candidates)
-            found = self._readable(hits, top_k, unreadable)
-            if len(found) >= top_k or candidates == MAX_TOP_K or not _cut_off(hits, candidates):
-                return found
+            found = self.found(candidates)
+            passages = self._readable(found, wanted)
+            if len(passages) >= wanted or candidates == MAX_TOP_K or not _cut_off(found, candidates):
+                return passages
             candidates = min(candidates * WIDEN_BY, MAX_TOP_K)
 
-    def _hits(self, candidates: int) -> Sequence[Hit]:
-        with self.stages.stage("search", index=self.index.name, top_k=candidates):
-            return self.cache.hits(self.scope, self.vectors, self.index, replace(self.query, top_k=candidates))
+    def ranked(self, candidates: int) -> list[Ranked]:
+        """Give all that so many *candidates* of each leg come to, best first, whether it may be read or not."""
+        return self.ranking.order([without(hits, self._gone) for hits in self.found(candidates)])
 
-    def _readable(self, hits: Sequence[Hit], top_k: int, unreadable: set[str]) -> list[Passage]:
-        found: dict[tuple[str, int, int], Passage] = {}
-        ranked = [one for one in self.ranking.order(hits) if one.hit.key not in unreadable]
-        with self.stages.stage("hydrate", hits=len(ranked)):
-            for batch in _batches(ranked, top_k):
-                passages = self.hydration.passages(batch)
-                unreadable.update(one.hit.key for one in batch if one.hit.key not in passages)
-                for one in (passages[ChunkId(one.hit.key)] for one in batch if one.hit.key in passages):
-                    found.setdefault((one.document_id, one.start, one.end), one)
-                if len(found) >= top_k:
-                    break
-        return list(found.values())[:top_k]
+    def found(self, candidates: int) -> Found:
+        """Give what each wording brings with so many *candidates* of each leg."""
+        with self.stages.stage("search", index=self.index.name, top_k=candidates):
+            return [
+                self.cache.hits(self.scope, self.vectors, self.index, replace(query, top_k=candidates))
+                for query in self.queries
+            ]
+
+    def _readable(self, found: Found, wanted: int) -> list[Passage]:
+        with self.stages.stage("hydrate", wanted=wanted):
+            while True:
+                known_gone = len(self._gone)
+                ranked = self.ranking.order([without(hits, self._gone) for hits in found] if known_gone else found)
+                passages = self._first(ranked, wanted)
+                if len(self._gone) == known_gone:
+                    return passages
+
+    def _first(self, ranked: Sequence[Ranked], wanted: int) -> list[Passage]:
+        passages: dict[tuple[str, int, int], Passage] = {}
+        for batch in _batches(ranked, wanted):
+            self._look_up([one.hit for one in batch if ChunkId(one.hit.key) not in self._read])
+            for one in batch:
+                passage = self._read.get(ChunkId(one.hit.key))
+                if passage is not None:
+                    place = (passage.document_id, passage.start, passage.end)
+                    passages.setdefault(place, _placed(passage, one, len(passages) + 1))
+            if len(passages) >= wanted:
+                break
+        return list(passages.values())[:wanted]
+
+    def _look_up(self, hits: Sequence[Hit]) -> None:
+        if not hits:
+            return
+        read = self.hydration.passages(hits)
+        self._read.update(read)
+        self._gone.update(hit.key for hit in hits if ChunkId(hit.key) not in read)
 
 
 def _batches(ranked: Sequence[Ranked], first: int) -> Iterator[Sequence[Ranked]]:
@@ -72,8 +103,17 @@ def _batches(ranked: Sequence[Ranked], first: int) -> Iterator[Sequence[Ranked]]
         yield ranked[start : start + _ROWS_AT_ONCE]
 
 
-def _cut_off(hits: Sequence[Hit], candidates: int) -> bool:
+def _placed(passage: Passage, ranked: Ranked, rank: int) -> Passage:
+    return replace(passage, score=ranked.score, reasons=replace(ranked.reasons(), fused_rank=rank))
+
+
+def _cut_off(found: Found, candidates: int) -> bool:
     """Say whether some leg brought all it was asked for, so that there may be more."""
-    dense = sum(hit.dense_rank is not None for hit in hits)
-    lexical = sum(hit.lexical_rank is not None for hit in hits)
-    return max(dense, lexical) >= candidates
+    return any(
+        max(
+            sum(hit.dense_rank is not None for hit in hits),
+            sum(hit.lexical_rank is not None for hit in hits),
+        )
+        >= candidates
+        for hits in found
+    )

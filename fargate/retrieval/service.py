@@ -4,40 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from chalicelib.contracts.asking import (
-    AskFields,
     RetrieveRequest,
     RetrieveResponse,
     SearchRequest,
     SearchResponse,
+    WordingView,
 )
-from chalicelib.contracts.components import ComponentKind, Components, ComponentView
-from chalicelib.contracts.rendering import passage_views
+from chalicelib.contracts.components import Components
+from chalicelib.contracts.explanations import Explanation, ExplanationRequest
+from chalicelib.contracts.rendering import passage_views, recorded
 from chalicelib.domain.access import Principal
 from chalicelib.domain.filters import Filter, all_of, parse_filter, readable_by
 from chalicelib.domain.identifiers import Entropy, ReleaseId, RunId, new_id
-from chalicelib.domain.releases import Release, RetrievalSettings
-from chalicelib.domain.runs import Passage, Run, RunKind
+from chalicelib.domain.releases import Release
+from chalicelib.domain.runs import Passage, Run, RunKind, Wording
 from chalicelib.errors import Unavailable
 from chalicelib.observability.spans import current_trace_id
 from chalicelib.observability.stages import Stages
 from chalicelib.ports.clock import Clock
-from chalicelib.ports.models import Embedder, Purpose
+from chalicelib.ports.models import Embedder
+from chalicelib.ports.services import ModelGateway
 from chalicelib.ports.vectors import VectorIndex, VectorQuery
 from chalicelib.repositories import keys
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.effective_release import EffectiveRelease
 from chalicelib.repositories.runs import Runs
-from fargate.retrieval.fusion import FUSIONS
+from fargate.retrieval.explaining import explain
 from fargate.retrieval.hydration import Hydration
+from fargate.retrieval.inquiry import Inquiry
+from fargate.retrieval.meaning import Meaning
+from fargate.retrieval.pipeline import Pipeline, components
 from fargate.retrieval.query_cache import QueryCache, Scope
-from fargate.retrieval.ranking import RERANKERS, STRATEGIES, Ranking
+from fargate.retrieval.question import Question
+from fargate.retrieval.registry import Tools
 from fargate.retrieval.search import Search
-from fargate.retrieval.transforms import TRANSFORMS, transform_of
+from fargate.retrieval.transforms import Reworded
 
 
 class RetrievalService:
@@ -52,6 +59,7 @@ class RetrievalService:
         releases: EffectiveRelease,
         vectors: VectorIndex,
         embedders: Mapping[str, Embedder],
+        gateway: ModelGateway | None = None,
         clock: Clock,
         entropy: Entropy = secrets.token_bytes,
     ) -> None:
@@ -60,7 +68,7 @@ class RetrievalService:
         self._runs = runs
         self._releases = releases
         self._vectors = vectors
-        self._embedders = embedders
+        self._tools = Tools(embedders, gateway)
         self._clock = clock
         self._entropy = entropy
         self._cache = QueryCache()
@@ -68,22 +76,25 @@ class RetrievalService:
     async def retrieve(self, principal: Principal, request: RetrieveRequest) -> RetrieveResponse:
         """See `Retriever.retrieve`."""
         stages = Stages("retrieval", self._clock.monotonic)
-        release = await self._settle(principal, request, stages)
-        wanted = _parsed(request.filter)
-        search = await self._search(principal, release, request.question, wanted, stages)
+        wanted = _parsed(request.filter)  # a question that cannot be asked leaves no release behind
+        with stages.stage("settle"):
+            release = await asyncio.to_thread(self._releases.settle, principal, request, self._check)
+        question = Question(principal, request.question, request.conversation, release.config.recipe.language)
+        inquiry = await self._inquiry(question, release, wanted, stages, release.config.retrieval.top_k)
 
-        def find() -> RetrieveResponse:
-            found = search.passages(release.config.retrieval.top_k)
-            run = self._run(principal, request, search, found, stages.timings_ms())
+        def stored(found: list[Passage]) -> RetrieveResponse:
+            run = self._run(request, inquiry, found)
             self._runs.add(principal.tenant, run)
             return RetrieveResponse(
                 run_id=run.run_id,
                 release=run.release_id,
                 passages=passage_views(found, explain=request.explain),
                 timings_ms=dict(run.timings_ms),
+                searched=_wordings(inquiry),
+                degraded=list(inquiry.degraded),
             )
 
-        return await asyncio.to_thread(find)  # all in one: each time a thread is waited for costs .2 ms
+        return await inquiry.passages(stored)
 
     async def search(self, principal: Principal, request: SearchRequest) -> SearchResponse:
         """See `Retriever.search`."""
@@ -91,71 +102,95 @@ class RetrievalService:
         wanted = _parsed(request.filter)
         with stages.stage("settle"):
             release = await asyncio.to_thread(self._releases.get, principal, ReleaseId(request.release))
-        config = release.config
-        reword = transform_of(config.retrieval.transform)
-        question = reword(request.question, request.conversation, config.recipe.language)
-        search = await self._search(principal, release, question, wanted, stages)
-        found = await asyncio.to_thread(search.passages, request.top_k)
-        return SearchResponse(passages=passage_views(found, explain=True), timings_ms=stages.timings_ms())
+        question = Question(principal, request.question, request.conversation, release.config.recipe.language)
+        inquiry = await self._inquiry(question, release, wanted, stages, request.top_k)
+        found = await inquiry.passages(lambda passages: passages)
+        return SearchResponse(
+            passages=passage_views(found, explain=True),
+            timings_ms=stages.timings_ms(),
+            searched=_wordings(inquiry),
+            degraded=list(inquiry.degraded),
+        )
+
+    async def explain(self, principal: Principal, request: ExplanationRequest) -> Explanation:
+        """See `Retriever.explain`."""
+        release = await asyncio.to_thread(self._releases.get, principal, ReleaseId(request.release))
+        stages = Stages("retrieval", self._clock.monotonic)
+        wordings = [view.entity() for view in request.searched] or [Wording(request.question)]
+        question = Question(principal, request.question, (), release.config.recipe.language)
+        wanted = _parsed(request.filter)
+        inquiry = await self._inquiry(question, release, wanted, stages, request.top_k, Reworded(wordings))
+        return await explain(inquiry, request, release, wanted)
 
     async def components(self) -> Components:
         """See `Retriever.components`."""
-        return Components(items=_components())
+        return Components(items=list(components()))
 
-    async def _settle(self, principal: Principal, request: AskFields, stages: Stages) -> Release:
-        _parsed(request.filter)  # a question that cannot be asked leaves no release behind
-        with stages.stage("settle"):
-            return await asyncio.to_thread(self._releases.settle, principal, request)
+    def _check(self, release: Release) -> None:
+        """Refuse a release that only this question would make, before it is written down."""
+        Pipeline.of(release.config.retrieval, self._tools)
 
-    async def _search(
-        self, principal: Principal, release: Release, question: str, wanted: Filter | None, stages: Stages
-    ) -> Search:
-        """Give the search for *question*, its vector made."""
+    async def _inquiry(
+        self,
+        question: Question,
+        release: Release,
+        wanted: Filter | None,
+        stages: Stages,
+        top_k: int,
+        reworded: Reworded | None = None,
+    ) -> Inquiry:
+        """Give the inquiry with its question reworded, unless it is, and its vectors made."""
         config = release.config
-        ranking = Ranking.of(config.retrieval)
+        pipeline = Pipeline.of(config.retrieval, self._tools)
+        if reworded is None:
+            with stages.stage("reword", transform=config.retrieval.transform.name):
+                reworded = await pipeline.reword(question)
+        principal = question.asked_by
         scope = Scope.of(principal, release.release_id)
         query = VectorQuery(
             top_k=config.retrieval.candidates,
-            vector=await self._embed(config.recipe.embedder.name, question, scope, stages) if ranking.dense else None,
-            text=question if ranking.lexical else None,
-            filter=all_of(readable_by(principal.reading_groups), wanted),
+            filter=all_of(readable_by(principal.reading_groups), wanted, _parsed(config.retrieval.filter)),
         )
-        index = keys.vector_index(principal.tenant, config.index, config.generation)
-        hydration = Hydration(self._documents, self._chunks, principal, config.index, config.generation)
-        return Search(self._vectors, index, query, ranking, hydration, stages, self._cache, scope)
+        if pipeline.ranking.dense:
+            meaning = Meaning(self._embedder(config.recipe.embedder.name), self._cache, scope, stages)
+            vectors: Sequence[bytes | None] = await meaning.vectors(reworded.wordings)
+        else:
+            vectors = [None] * len(reworded.wordings)
+        texts = [one.text if pipeline.ranking.lexical else None for one in reworded.wordings]
+        search = Search(
+            vectors=self._vectors,
+            index=keys.vector_index(principal.tenant, config.index, config.generation),
+            queries=[replace(query, vector=vector, text=text) for vector, text in zip(vectors, texts, strict=True)],
+            ranking=pipeline.ranking,
+            hydration=Hydration(self._documents, self._chunks, principal, config.index, config.generation),
+            stages=stages,
+            cache=self._cache,
+            scope=scope,
+        )
+        return Inquiry(question, reworded, pipeline, search, stages, top_k, list(reworded.degraded))
 
-    async def _embed(self, name: str, question: str, scope: Scope, stages: Stages) -> bytes:
-        embedder = self._embedders.get(name)
+    def _embedder(self, name: str) -> Embedder:
+        embedder = self._tools.embedders.get(name)
         if embedder is None:
             raise Unavailable(f"The embedder {name!r} does not run here; ask with strategy lexical, or start it.")
-        with stages.stage("embed", embedder=name):
-            vector = self._cache.vector(scope, question)
-            if vector is None:
-                (vector,) = (await embedder.embed([question], Purpose.QUERY)).vectors
-                self._cache.keep_vector(scope, question, vector)
-            return vector
+        return embedder
 
-    def _run(
-        self,
-        principal: Principal,
-        request: RetrieveRequest,
-        search: Search,
-        found: list[Passage],
-        timings_ms: Mapping[str, float],
-    ) -> Run:
+    def _run(self, request: RetrieveRequest, inquiry: Inquiry, found: list[Passage]) -> Run:
         now = self._clock.now()
         return Run(
             run_id=RunId(new_id("run", now, self._entropy)),
             kind=RunKind.RETRIEVE,
             created_at=now,
-            created_by=principal.subject,
-            index=search.hydration.index,
-            release_id=search.scope.release,
+            created_by=inquiry.question.asked_by.subject,
+            index=inquiry.search.hydration.index,
+            release_id=inquiry.search.scope.release,
             question=request.question,
             passages=found,
-            request=request.model_dump(mode="json"),
-            timings_ms=timings_ms,
+            request=recorded(request),
+            timings_ms=inquiry.stages.timings_ms(),
             trace_id=current_trace_id() or "",
+            searched=inquiry.searched,
+            degraded=tuple(inquiry.degraded),
         )
 
 
@@ -163,32 +198,5 @@ def _parsed(raw: Mapping[str, Any] | None) -> Filter | None:
     return parse_filter(raw) if raw is not None else None
 
 
-def _components() -> list[ComponentView]:
-    default = RetrievalSettings()
-    strategies = [
-        ComponentView(kind=ComponentKind.STRATEGY, name=name, description=description, default=name is default.strategy)
-        for name, description in STRATEGIES.items()
-    ]
-    fusions = [
-        ComponentView(
-            kind=ComponentKind.FUSION,
-            name=fusion.name,
-            description=fusion.description,
-            parameters=fusion.parameters.model_json_schema(),
-            default=fusion.name == default.fusion.name,
-        )
-        for fusion in FUSIONS.values()
-    ]
-    rerankers = [
-        ComponentView(
-            kind=ComponentKind.RERANKER, name=name, description=description, default=name == default.reranker.name
-        )
-        for name, description in RERANKERS.items()
-    ]
-    transforms = [
-        ComponentView(
-            kind=ComponentKind.TRANSFORM, name=name, description=one.description, default=name == default.transform.name
-        )
-        for name, one in TRANSFORMS.items()
-    ]
-    return strategies + transforms + fusions + rerankers
+def _wordings(inquiry: Inquiry) -> list[WordingView]:
+    return [WordingView.model_validate(one) for one in inquiry.searched]

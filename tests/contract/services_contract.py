@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -18,11 +19,13 @@ from chalicelib.contracts.asking import (
     DoneEvent,
     ErrorEvent,
     QueryRequest,
+    RetrievalModel,
     RetrieveRequest,
     RunEvent,
     SearchRequest,
     TokenEvent,
     Turn,
+    WordingView,
 )
 from chalicelib.contracts.documents import (
     ChunkPreviewRequest,
@@ -34,6 +37,7 @@ from chalicelib.contracts.documents import (
     UploadFile,
     UploadsCreate,
 )
+from chalicelib.contracts.explanations import ExplanationRequest, ReturnedPassage, Subject
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate, RecipeModel
 from chalicelib.contracts.ingestions import ImportFile, ImportsCreate, IngestionCreate, InlineDocument
 from chalicelib.domain.access import Principal, Role
@@ -58,6 +62,7 @@ from tests.fakes.platform import usual_events
 from tests.fakes.scripted_services import (
     COMPONENTS,
     DOCUMENT,
+    EXPLAINED,
     FOUND,
     IMPORTS,
     INDEX,
@@ -185,14 +190,24 @@ class RetrieverContract:
         question = RetrieveRequest(
             question="Wie viele Tage?\n", filter={"year": {"$gte": 2025}, "gone": {"$exists": False}},
             strategy=Strategy.LEXICAL, rerank=False, explain=True,
+            retrieval=RetrievalModel(fusion=ComponentModel(name="convex", dense_weight=0.5)),
+        )  # fmt: skip
+        explanation = ExplanationRequest(
+            run_id="run_1", subject=Subject(chunk_id="chk_1"), release="rel_1", question="q", top_k=3,
+            searched=[WordingView(text="q")], returned=[ReturnedPassage(chunk_id="c", document_id="d", start=0, end=2)],
+            asked_at=datetime(2026, 1, 1, tzinfo=UTC),
         )  # fmt: skip
         search = SearchRequest(question="q", release="rel_1", top_k=7)
 
         async def scenario() -> list[object]:
-            return [await reached.retrieve(ada, question), await reached.search(ada, search)]
+            return [
+                await reached.retrieve(ada, question),
+                await reached.search(ada, search),
+                await reached.explain(ada, explanation),
+            ]
 
-        assert asyncio.run(scenario()) == [FOUND, SEARCHED]
-        assert scripted.asked == [(ada, question), (ada, search)]
+        assert asyncio.run(scenario()) == [FOUND, SEARCHED, EXPLAINED]
+        assert scripted.asked == [(ada, question), (ada, search), (ada, explanation)]
 
     @pytest.mark.parametrize(
         "narrowed",

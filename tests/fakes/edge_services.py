@@ -32,6 +32,7 @@ from chalicelib.contracts.documents import (
     UploadsCreate,
     UploadView,
 )
+from chalicelib.contracts.explanations import Explanation, ExplanationRequest, Outcome
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
 from chalicelib.contracts.rendering import document_view, index_view, job_view, passage_views, run_view
@@ -41,7 +42,7 @@ from chalicelib.domain.identifiers import AttemptId, DocumentId, JobId, ReleaseI
 from chalicelib.domain.indexes import Generation, GenerationStatus, Index, Recipe
 from chalicelib.domain.jobs import Job, JobKind, JobStatus
 from chalicelib.domain.runs import Citation, Claim, Passage, Run, RunKind, Verdict
-from chalicelib.errors import Conflict, InvalidRequest
+from chalicelib.errors import Conflict, InvalidRequest, NotFound
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.table import Table
 from chalicelib.repositories.chunks import Chunks
@@ -272,6 +273,22 @@ class WholeIndexRetriever:
     async def search(self, principal: Principal, request: SearchRequest) -> SearchResponse:
         """See `Retriever.search`."""
         raise NotImplementedError("the edge never searches")
+
+    async def explain(self, principal: Principal, request: ExplanationRequest) -> Explanation:
+        """See `Retriever.explain`."""
+        await self._store.trouble.strike()
+        document_id = DocumentId(request.subject.document_id or "")
+        if document_id not in self._store.documents.readable(principal, [document_id]):
+            raise NotFound(f"There is no document {document_id}.")
+        return Explanation(
+            run_id=request.run_id,
+            document_id=document_id,
+            chunk_id=None,
+            outcome=Outcome.RETURNED if request.returned else Outcome.NO_MATCH,
+            reason=f"{len(request.returned)} were returned.",
+            top_k=request.top_k,
+            candidates=100,
+        )
 
     async def components(self) -> Components:
         """See `Retriever.components`."""

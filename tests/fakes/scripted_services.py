@@ -15,6 +15,7 @@ from chalicelib.contracts.asking import (
     RetrieveResponse,
     SearchRequest,
     SearchResponse,
+    WordingView,
 )
 from chalicelib.contracts.components import ComponentKind, Components, ComponentView
 from chalicelib.contracts.documents import (
@@ -33,6 +34,7 @@ from chalicelib.contracts.documents import (
     UploadsCreate,
     UploadView,
 )
+from chalicelib.contracts.explanations import Explanation, ExplanationRequest, Outcome
 from chalicelib.contracts.indexes import IndexCreate, IndexView, RecipeModel
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
 from chalicelib.domain.access import Principal
@@ -129,7 +131,18 @@ PREVIEW = ChunkPreview(
     ]
 )
 FOUND = RetrieveResponse(run_id="run_1", release="rel_1", passages=[passage(1), passage(2)], timings_ms={"total": 1.25})
-SEARCHED = SearchResponse(passages=[passage(1)], timings_ms={"dense": 0.5})
+SEARCHED = SearchResponse(
+    passages=[passage(1)], timings_ms={"dense": 0.5}, searched=[WordingView(text="q", imagined=["ünï"])], degraded=["a"]
+)
+EXPLAINED = Explanation(
+    run_id="run_1",
+    document_id="doc_1",
+    chunk_id=None,
+    outcome=Outcome.FILTERED_OUT,
+    reason="Its metadata does not pass.",
+    top_k=10,
+    candidates=100,
+)
 
 
 @dataclass
@@ -231,6 +244,11 @@ class ScriptedRetriever(Scripted):
         """See `Retriever.search`."""
         self.note(principal, request)
         return SEARCHED
+
+    async def explain(self, principal: Principal, request: ExplanationRequest) -> Explanation:
+        """See `Retriever.explain`."""
+        self.note(principal, request)
+        return EXPLAINED
 
     async def components(self) -> Components:
         """See `Retriever.components`."""

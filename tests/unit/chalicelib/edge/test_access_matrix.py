@@ -59,6 +59,10 @@ class Platform:
         """Make a document in an index of its own."""
         return self.world.make_document(self.owner, self.index())
 
+    def ask_back(self, path: str) -> Any:
+        """Read something through the API."""
+        return self.world.ask("GET", path, self.owner).body
+
     def ask(self, path: str, body: Any) -> Any:
         """Make something through the API."""
         reply = self.world.ask("POST", path, self.owner, body)
@@ -98,6 +102,13 @@ def _cancelled_job(platform: Platform) -> str:
 
 def _run(platform: Platform) -> Target:
     return Target(f"/runs/{platform.ask('/query', {'question': 'Leave?', 'index': platform.index()})['run_id']}")
+
+
+def _explained_run(platform: Platform) -> Target:
+    document_id = platform.document()
+    index = platform.ask_back(f"/documents/{document_id}")["index"]
+    run_id = platform.ask("/query", {"question": "Leave?", "index": index})["run_id"]
+    return Target(f"/runs/{run_id}/explain", {"document_id": document_id})
 
 
 def _key(platform: Platform) -> Target:
@@ -153,6 +164,7 @@ ROWS = {
     "query": Row(_with_index(lambda name: Target("/query", {"question": QUESTION, "index": name})), 404, 404),
     "query_stream": Row(at("/query/stream", {"question": QUESTION}), success=503),
     "list_runs": Row(at("/runs")),
+    "explain_run": Row(_explained_run, 404, 404, needs_also=Permission.RUNS_READ),
     "get_run": Row(_run, 404, 404, needs_also=Permission.RUNS_READ),
     "list_components": Row(at("/components")),
     "get_me": Row(at("/me")),

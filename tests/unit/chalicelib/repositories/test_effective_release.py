@@ -14,8 +14,16 @@ from chalicelib.contracts.asking import AskFields, QueryRequest, RetrieveRequest
 from chalicelib.domain.access import Principal, Role, Tenant
 from chalicelib.domain.identifiers import ReleaseId, TenantId
 from chalicelib.domain.indexes import Component, Generation, GenerationStatus, Index, Recipe
-from chalicelib.domain.releases import LIVE, Release, ReleaseConfig, ReleaseStatus, RetrievalSettings, Strategy
-from chalicelib.errors import InvalidRequest, NotFound
+from chalicelib.domain.releases import (
+    DEFAULT_RERANKER,
+    LIVE,
+    Release,
+    ReleaseConfig,
+    ReleaseStatus,
+    RetrievalSettings,
+    Strategy,
+)
+from chalicelib.errors import Forbidden, InvalidRequest, NotFound
 from chalicelib.ports.table import Table
 from chalicelib.repositories.effective_release import EffectiveRelease
 from chalicelib.repositories.indexes import Indexes
@@ -140,12 +148,37 @@ def test_a_release_that_does_not_exist_is_not_found(effective: EffectiveRelease)
         effective.get(ADA, ReleaseId("rel_" + "0" * 40))
 
 
-def test_reranking_is_switched_off_but_not_made_up(effective: EffectiveRelease, releases: Releases) -> None:
-    """A release without a reranker cannot be asked to rerank."""
-    with pytest.raises(InvalidRequest, match="reranker"):
-        effective.settle(ADA, asked(rerank=True))
+def test_reranking_is_switched_on_and_off(effective: EffectiveRelease, releases: Releases) -> None:
+    """By the release's own reranker, or where it has none by the default one."""
+    assert effective.settle(ADA, asked(rerank=True)).config.retrieval.reranker == DEFAULT_RERANKER
     reranking = replace(CONFIG, retrieval=replace(CONFIG.retrieval, reranker=Component("linear")))
     releases.add(ACME, Release(reranking, ReleaseStatus.DRAFT, NOW, "eve"))
     named = {"release": reranking.release_id}
     assert effective.settle(ADA, asked(**named, rerank=True)).config == reranking
     assert effective.settle(ADA, asked(**named, rerank=False)).config == CONFIG
+
+
+def test_settings_are_tried_out_by_engineers_alone(effective: EffectiveRelease) -> None:
+    """What is left out is the release's; whoever knows the release they come to may ask under it."""
+    tried = {"candidates": 7, "fusion": {"name": "convex", "dense_weight": 0.5}}
+    with pytest.raises(Forbidden, match="releases:write"):
+        effective.settle(ADA, asked(retrieval=tried))
+    engineer = replace(ADA, roles=frozenset({Role.ENGINEER}))
+    made = effective.settle(engineer, asked(retrieval=tried))
+    assert made.config.retrieval == replace(
+        CONFIG.retrieval, candidates=7, fusion=Component("convex", {"dense_weight": 0.5})
+    )
+    assert effective.settle(ADA, asked(release=made.release_id)) == made
+
+
+def test_a_release_that_does_not_pass_the_check_is_not_stored(effective: EffectiveRelease, releases: Releases) -> None:
+    """What only a question made leaves nothing behind where it cannot be."""
+
+    def refuse(release: Release) -> None:
+        raise InvalidRequest(f"no {release.config.retrieval.top_k}")
+
+    with pytest.raises(InvalidRequest, match="no 3"):
+        effective.settle(ADA, asked(top_k=3), refuse)
+    config = replace(CONFIG, retrieval=replace(CONFIG.retrieval, top_k=3))
+    with pytest.raises(NotFound):
+        releases.get(ACME, config.release_id)

@@ -23,6 +23,7 @@ from chalicelib.contracts.asking import (
     TokenEvent,
     Turn,
 )
+from chalicelib.contracts.rendering import MAX_CONVERSATION_BYTES
 from chalicelib.domain.access import Principal
 from chalicelib.domain.documents import DocumentStatus
 from chalicelib.domain.identifiers import RunId
@@ -33,7 +34,7 @@ from chalicelib.errors import InvalidRequest, NotFound, Unavailable
 from chalicelib.observability.spans import start_trace
 from chalicelib.ports.services import Retriever
 from chalicelib.repositories.runs import Runs
-from fargate.generation.answering import MAX_CONVERSATION_BYTES, MAX_PASSAGE_BYTES
+from fargate.generation.answering import MAX_PASSAGE_BYTES
 from fargate.generation.drafts import Draft
 from fargate.generation.service import CLIENT_DISCONNECTED, GenerationService
 from tests.fakes.knowledge import INDEX, Knowledge, knowledge, reader

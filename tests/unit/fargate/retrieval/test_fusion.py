@@ -10,8 +10,9 @@ from chalicelib.domain.indexes import Component
 from chalicelib.domain.releases import RetrievalSettings, Strategy
 from chalicelib.errors import InvalidRequest
 from chalicelib.ports.vectors import Hit
-from fargate.retrieval.fusion import FUSIONS, convex, fusion_of, reciprocal_rank
+from fargate.retrieval.fusion import FUSIONS, Fuse, convex, reciprocal_rank
 from fargate.retrieval.ranking import Ranking
+from fargate.retrieval.registry import Tools
 
 BOTH = Hit("both", {}, dense_rank=1, similarity=0.8, lexical_rank=2, lexical_score=6.0)
 DENSE = Hit("dense", {}, dense_rank=2, similarity=0.5)
@@ -32,6 +33,10 @@ hits = st.lists(
     max_size=20,
     unique_by=lambda hit: hit.key,
 )
+
+
+def fuse_by(choice: Component) -> Fuse:
+    return FUSIONS.make(choice, Tools())
 
 
 def test_convex_adds_the_cosine_and_the_scaled_bm25() -> None:
@@ -67,7 +72,7 @@ def test_reciprocal_ranks_can_be_weighted() -> None:
 
 def test_auto_is_convex_with_the_weight_of_the_agreement() -> None:
     """The dense leg's two best hold (6 + half of 6) / 2 of 12, well above a third."""
-    fused = fusion_of(Component("auto"))(HITS)
+    fused = fuse_by(Component("auto"))(HITS)
     assert fused.weight.share == 0.7
     assert fused.scores == convex(HITS, dense_weight=0.7)
 
@@ -79,7 +84,7 @@ def test_auto_without_scores_weighs_reciprocal_ranks() -> None:
         Hit("dense", {}, dense_rank=2),
         Hit("l", {}, lexical_rank=1),
     ]
-    fused = fusion_of(Component("auto"))(ranks)
+    fused = fuse_by(Component("auto"))(ranks)
     assert fused.weight.share == pytest.approx(0.4)
     assert fused.scores == reciprocal_rank(ranks, dense_weight=fused.weight.share)
 
@@ -90,16 +95,16 @@ def test_auto_without_scores_weighs_reciprocal_ranks() -> None:
 )
 def test_a_weight_that_is_set_stays(choice: Component, share: float) -> None:
     """Whatever the legs found."""
-    weight = fusion_of(choice)(HITS).weight
+    weight = fuse_by(choice)(HITS).weight
     assert (weight.share, weight.reason) == (share, "set by the release")
 
 
 def test_hybrid_reasons_tell_the_weight_and_why() -> None:
     """A single leg has none."""
-    hybrid = Ranking.of(RetrievalSettings()).order(HITS)[0].reasons()
+    hybrid = Ranking.of(RetrievalSettings()).order([HITS])[0].reasons()
     assert hybrid.dense_weight == 0.7
     assert hybrid.weight_reason == "the dense leg's best hold 0.38 of the highest BM25"
-    alone = Ranking.of(RetrievalSettings(strategy=Strategy.DENSE)).order(HITS)[0].reasons()
+    alone = Ranking.of(RetrievalSettings(strategy=Strategy.DENSE)).order([HITS])[0].reasons()
     assert (alone.dense_weight, alone.weight_reason) == (None, None)
 
 
@@ -108,7 +113,7 @@ def test_every_hit_gets_a_score_and_equal_scores_are_ordered_by_key(found: list[
     """Whatever the legs know of the hits, with every fusion and strategy."""
     for fusion in FUSIONS:
         for strategy in Strategy:
-            ranked = Ranking.of(RetrievalSettings(strategy=strategy, fusion=Component(fusion))).order(found)
+            ranked = Ranking.of(RetrievalSettings(strategy=strategy, fusion=Component(fusion))).order([found])
             assert {one.hit.key for one in ranked} == {hit.key for hit in found}
             order = [(-one.score, one.hit.key) for one in ranked]
             assert order == sorted(order)
@@ -118,17 +123,17 @@ def test_every_hit_gets_a_score_and_equal_scores_are_ordered_by_key(found: list[
 def test_the_order_of_the_hits_changes_nothing(found: list[Hit]) -> None:
     """A store may give its hits in any order."""
     ranking = Ranking.of(RetrievalSettings())
-    assert ranking.order(found) == ranking.order(found[::-1])
+    assert ranking.order([found]) == ranking.order([found[::-1]])
 
 
 def test_a_single_leg_is_ordered_by_its_own_score() -> None:
     """Cosine or BM25 stands as the score, and there is no fused score to speak of."""
-    dense = Ranking.of(RetrievalSettings(strategy=Strategy.DENSE)).order([DENSE, BOTH])
+    dense = Ranking.of(RetrievalSettings(strategy=Strategy.DENSE)).order([[DENSE, BOTH]])
     assert [(one.hit.key, one.score, one.reasons().fused_score) for one in dense] == [
         ("both", 0.8, None),
         ("dense", 0.5, None),
     ]
-    lexical = Ranking.of(RetrievalSettings(strategy=Strategy.LEXICAL)).order([BOTH, LEXICAL])
+    lexical = Ranking.of(RetrievalSettings(strategy=Strategy.LEXICAL)).order([[BOTH, LEXICAL]])
     assert [(one.hit.key, one.score) for one in lexical] == [("lexical", 12.0), ("both", 6.0)]
 
 
@@ -146,17 +151,11 @@ def test_a_single_leg_is_ordered_by_its_own_score() -> None:
 def test_an_unknown_fusion_or_parameter_is_refused(choice: Component, said: str) -> None:
     """The message names what there is."""
     with pytest.raises(InvalidRequest, match=said):
-        fusion_of(choice)
+        fuse_by(choice)
 
 
 def test_a_wrong_parameter_is_named() -> None:
     """The problem lists its place."""
     with pytest.raises(InvalidRequest) as refused:
-        fusion_of(Component("convex", {"dense_weight": 2}))
+        fuse_by(Component("convex", {"dense_weight": 2}))
     assert refused.value.extra["errors"][0]["loc"] == ["fusion", "dense_weight"]
-
-
-def test_an_unknown_reranker_is_refused() -> None:
-    """A release cannot name what is not there and be answered as if nothing were."""
-    with pytest.raises(InvalidRequest, match="none"):
-        Ranking.of(RetrievalSettings(reranker=Component("cohere")))

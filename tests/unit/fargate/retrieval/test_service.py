@@ -101,7 +101,7 @@ def test_a_retrieval_is_recorded(known: Knowledge) -> None:
     )
     assert run.request["filter"] == {"team": {"$exists": False}}
     assert [passage.chunk_id for passage in run.passages] == [passage.chunk_id for passage in found.passages]
-    assert set(found.timings_ms) == {"settle", "embed", "search", "hydrate", "total"}
+    assert set(found.timings_ms) == {"settle", "reword", "embed", "search", "hydrate", "shape", "total"}
 
 
 def test_equal_scores_are_ordered_by_chunk_id(known: Knowledge) -> None:
@@ -218,6 +218,8 @@ def test_components_have_schemas_and_defaults(known: Knowledge) -> None:
         ("transform", "conversation"),
         ("fusion", "auto"),
         ("reranker", "none"),
+        ("diversity", "none"),
+        ("expansion", "none"),
     }
 
 

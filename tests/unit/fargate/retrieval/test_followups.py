@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.contracts.asking import Turn
-from chalicelib.domain.indexes import Component
-from chalicelib.domain.releases import RetrievalSettings
-from chalicelib.errors import InvalidRequest
-from fargate.retrieval import transforms
-from fargate.retrieval.transforms import standalone, transform_of
+from fargate.retrieval.followups import ADDED_WORDS, standalone
 
 
 def said(*contents: str) -> list[Turn]:
@@ -75,16 +70,4 @@ def test_the_question_stays_and_few_words_are_added(question: str, turns: Sequen
     """Whatever was said."""
     reworded = standalone(question, turns, language)
     assert reworded.startswith(question)
-    assert len(reworded) <= len(question) + transforms.ADDED_WORDS * 200
-
-
-def test_none_leaves_a_follow_up_as_it_is() -> None:
-    """A release can choose it."""
-    assert transform_of(Component("none"))("And it?", said("Parental leave?"), "en") == "And it?"
-
-
-def test_the_default_is_known_and_anything_else_refused() -> None:
-    """The message names what there is."""
-    assert transform_of(RetrievalSettings().transform) is standalone
-    with pytest.raises(InvalidRequest, match="conversation, none"):
-        transform_of(Component("telepathy"))
+    assert len(reworded) <= len(question) + ADDED_WORDS * 200
