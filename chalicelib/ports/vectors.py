@@ -27,7 +27,7 @@ class VectorIndexName:
 
 @dataclass(frozen=True, slots=True)
 class VectorIndexSpec:
-    """What cannot change after making: the *dimension*, and the *language* whose analysis the texts get."""
+    """What cannot change after making: the *dimension*, and the *language* of the texts that do not name theirs."""
 
     dimension: int
     language: str = "en"
@@ -38,13 +38,15 @@ class VectorRecord:
     """
     One entry: *vector* is packed little-endian float32 and not zero; *text* is what the lexical leg searches.
 
-    *metadata* can be filtered on and keeps to the limits of `domain.metadata.check_metadata`.
+    *metadata* can be filtered on and keeps to the limits of `domain.metadata.check_metadata`. *language* is that of the
+    text, by ISO 639-1; None for the index's.
     """
 
     key: str
     vector: bytes
     text: str
     metadata: Metadata = field(default_factory=dict)
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,10 @@ class VectorIndex(Protocol):
 
         Gives the union of the legs' hits, each key once, in no promised order; equal scores rank by key. The lexical
         leg brings only entries in which a term matches; a text without any searchable term brings none.
+
+        Every text is analysed in its own language, and the question in all of those that the index holds: whichever
+        form of a word an entry has, it counts once. A stop word of the question's language is looked for nowhere. A
+        store whose texts are analysed by the key they lie under (S3 Vectors) has one such key a language.
         """
         ...
 

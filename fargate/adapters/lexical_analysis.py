@@ -13,7 +13,7 @@ import struct
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
@@ -47,8 +47,10 @@ _SNOWBALL = {
     "id": "indonesian",
     "it": "italian",
     "lt": "lithuanian",
+    "nb": "norwegian",
     "ne": "nepali",
     "nl": "dutch",
+    "nn": "norwegian",
     "no": "norwegian",
     "pt": "portuguese",
     "ro": "romanian",
@@ -80,9 +82,13 @@ class AnalysedText:
 
 @dataclass(frozen=True, slots=True)
 class QueryTerm:
-    """A term to look for, how often the question has it, and the first *word* that gave it, as it was written."""
+    """
+    A word to look for: its *terms*, one for each language that has another, any of which is as good as the others.
 
-    term: int
+    *count* says how often the question has it, *word* how it was written first.
+    """
+
+    terms: tuple[int, ...]
     count: int
     word: str
 
@@ -91,25 +97,59 @@ class Analyser:
     """Analyses the texts of one language; safe from any thread."""
 
     def __init__(self, language: str) -> None:
-        self._terms = _Terms(language)
+        self.term: Callable[[str], int | None] = _Terms(language).__getitem__
+        """Gives the term of a word, None for a stop word."""
 
     def analyse(self, text: str) -> AnalysedText:
         """Give the terms of a text that is to be found."""
-        counted = Counter(map(self._terms.__getitem__, _words(text)))
+        counted = Counter(map(self.term, _words(text)))
         counted.pop(None, None)
         counts = (min(count, MAX_COUNT) for count in counted.values())
         return AnalysedText(struct.pack(f"<{len(counted)}Q", *counted), struct.pack(f"<{len(counted)}H", *counts))
 
     def query_terms(self, text: str) -> list[QueryTerm]:
         """Give the terms of a question, in order; empty where it holds nothing but stop words and signs."""
-        words: dict[int, str] = {}
-        counted: Counter[int] = Counter()
-        for word in _words(text):
-            term = self._terms[word]
-            if term is not None:
-                words.setdefault(term, word)
-                counted[term] += 1
-        return [QueryTerm(term, counted[term], word) for term, word in words.items()]
+        return _counted((word, _distinct([self.term(word)])) for word in _words(text))
+
+
+class Analysers:
+    """The analysers of all languages, each made when it is first needed; safe from any thread."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Analyser] = {}
+
+    def of(self, language: str) -> Analyser:
+        """Give the analyser of *language*; those that have neither stems nor stop words here share one."""
+        known = language if language in _SNOWBALL or language in STOP_WORDS else ""
+        return self._made.get(known) or self._made.setdefault(known, Analyser(known))
+
+    def query_terms(self, text: str, languages: Collection[str], otherwise: str) -> list[QueryTerm]:
+        """
+        Give the terms of a question put to texts of all *languages*, in order: each word as each of them has it.
+
+        Stop words are those of the question's own language: the one it has most of, *otherwise* where that is a draw.
+        """
+        searched = list(dict.fromkeys(self.of(language) for language in sorted(languages) or [otherwise]))
+        if len(searched) == 1:
+            return searched[0].query_terms(text)
+        words = list(_words(text))
+        own = max([self.of(otherwise), *searched], key=lambda one: sum(one.term(word) is None for word in words))
+        telling = (word for word in words if own.term(word) is not None)
+        return _counted((word, _distinct([one.term(word) for one in searched])) for word in telling)
+
+
+def _distinct(terms: Sequence[int | None]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(term for term in terms if term is not None))
+
+
+def _counted(found: Iterable[tuple[str, tuple[int, ...]]]) -> list[QueryTerm]:
+    words: dict[tuple[int, ...], str] = {}
+    counted: Counter[tuple[int, ...]] = Counter()
+    for word, terms in found:
+        if terms:
+            words.setdefault(terms, word)
+            counted[terms] += 1
+    return [QueryTerm(terms, counted[terms], word) for terms, word in words.items()]
 
 
 def _words(text: str) -> Iterable[str]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.ports.vectors import Capabilities, Hit, VectorIndexName, VectorIndexSpec, VectorQuery, VectorRecord
-from fargate.adapters.lexical_analysis import Analyser
+from fargate.adapters.lexical_analysis import Analysers
 from fargate.adapters.vector_catalog import Listed, VectorCatalog
 from fargate.adapters.vector_checks import (
     check_delete,
@@ -50,7 +50,7 @@ class SqliteVectors:
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.Lock()
         self._open: OrderedDict[Path, VectorFile] = OrderedDict()
-        self._analysers: dict[str, Analyser] = {}
+        self._analysers = Analysers()
         self._closed = False
 
     @property
@@ -114,7 +114,7 @@ class SqliteVectors:
         file = self._file(listed)
         snapshot = file.snapshot()
         self._stay_within_memory(file)
-        terms = None if query.text is None else file.analyser.query_terms(query.text)
+        terms = None if query.text is None else file.query_terms(query.text, snapshot)
         vector = None if query.vector is None else _direction(query.vector)
         return search(snapshot, query.filter, query.top_k, vector, terms)
 
@@ -128,7 +128,7 @@ class SqliteVectors:
         with self._lock:
             self._closed = True
             self._open.clear()
-            self._analysers.clear()
+            self._analysers = Analysers()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -146,9 +146,7 @@ class SqliteVectors:
             self._check_open()
             file = self._open.get(listed.path)
             if file is None:
-                language = listed.spec.language
-                analyser = self._analysers.setdefault(language, Analyser(language))
-                file = self._open[listed.path] = _opened(listed.path, analyser, self._busy_timeout_s)
+                file = self._open[listed.path] = _opened(listed, self._analysers, self._busy_timeout_s)
             self._open.move_to_end(listed.path)
             while len(self._open) > MAX_OPEN_FILES:
                 self._open.popitem(last=False)
@@ -162,11 +160,11 @@ class SqliteVectors:
                     held -= self._open.pop(path).nbytes
 
 
-def _opened(path: Path, analyser: Analyser, busy_timeout_s: float) -> VectorFile:
+def _opened(listed: Listed, analysers: Analysers, busy_timeout_s: float) -> VectorFile:
     try:
-        return VectorFile(path, analyser, busy_timeout_s)
+        return VectorFile(listed.path, listed.spec.language, analysers, busy_timeout_s)
     except Unavailable as error:
-        if path.exists():
+        if listed.path.exists():
             raise
         raise NotFound("the vector index was dropped just now") from error
 

@@ -37,6 +37,7 @@ def check_records(records: Sequence[VectorRecord], dimension: int) -> None:
     for record in records:
         check_vector(record.vector, dimension, f"the vector of {record.key!r}")
         _check_unicode(record.text, f"the text of {record.key!r}")
+        _check_unicode(record.language or "", f"the language of {record.key!r}")
         check_metadata(record.metadata)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from chalicelib.ports.vectors import VectorRecord
-from fargate.adapters.lexical_analysis import Analyser
+from fargate.adapters.lexical_analysis import Analysers, QueryTerm
 from fargate.adapters.sqlite_files import connect, transaction, translated_errors
 from fargate.adapters.vector_segment import SEGMENT_ENTRIES, Segment, StoredEntry
 from fargate.adapters.vector_snapshot import Snapshot, advanced
@@ -26,12 +26,23 @@ MAX_RETIRED = 10_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
     row INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE,
-    vector BLOB NOT NULL, terms BLOB NOT NULL, counts BLOB NOT NULL, metadata TEXT NOT NULL, text TEXT NOT NULL
+    vector BLOB NOT NULL, terms BLOB NOT NULL, counts BLOB NOT NULL, metadata TEXT NOT NULL,
+    language TEXT NOT NULL, text TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS retired (number INTEGER PRIMARY KEY AUTOINCREMENT, row INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS state (revision INTEGER NOT NULL, forgotten INTEGER NOT NULL) STRICT;
 INSERT INTO state SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM state);
 """
+# Entries are counted by language, so that a question knows which there are.
+_LANGUAGES = (
+    "CREATE TABLE languages (language TEXT PRIMARY KEY, entries INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "INSERT INTO languages SELECT language, count(*) FROM entries GROUP BY language",
+    "CREATE TRIGGER counted AFTER INSERT ON entries BEGIN INSERT INTO languages VALUES (new.language, 1)"
+    " ON CONFLICT (language) DO UPDATE SET entries = entries + 1; END",
+    "CREATE TRIGGER discounted AFTER DELETE ON entries BEGIN"
+    " UPDATE languages SET entries = entries - 1 WHERE language = old.language; END",
+)
+_LANGUAGES_ARE_COUNTED = "SELECT count(*) FROM sqlite_schema WHERE name = 'languages'"
 
 
 def create_vector_file(path: Path, busy_timeout_s: float) -> None:
@@ -39,7 +50,7 @@ def create_vector_file(path: Path, busy_timeout_s: float) -> None:
     with translated_errors(path):
         connection = connect(path, busy_timeout_s)
         try:
-            connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            connection.executescript(f"BEGIN; {_SCHEMA} {'; '.join(_LANGUAGES)}; COMMIT;")
         finally:
             connection.close()
 
@@ -48,17 +59,20 @@ class VectorFile:
     """
     Reads and writes the index at *path*; safe from any thread.
 
-    Let go by dropping the last reference: the connections close when no call uses them any more.
+    *language* is that of records which name none. Let go by dropping the last reference: the connections close when no
+    call uses them any more.
     """
 
-    def __init__(self, path: Path, analyser: Analyser, busy_timeout_s: float) -> None:
+    def __init__(self, path: Path, language: str, analysers: Analysers, busy_timeout_s: float) -> None:
         self.path = path
-        self.analyser = analyser
+        self._language = language
+        self._analysers = analysers
         self._writing = threading.Lock()
         self._reading = threading.Lock()
         with translated_errors(path):
             self._writer = connect(path, busy_timeout_s, existing=True)
             weakref.finalize(self, self._writer.close)
+            _count_languages(self._writer)
             self._reader = connect(path, busy_timeout_s, existing=True)
             weakref.finalize(self, self._reader.close)
         self._snapshot = Snapshot()
@@ -69,7 +83,9 @@ class VectorFile:
         with self._write() as writer:
             _retire(writer, [record.key for record in records])
             writer.executemany(
-                "INSERT INTO entries (key, vector, terms, counts, metadata, text) VALUES (?, ?, ?, ?, ?, ?)", rows
+                "INSERT INTO entries (key, vector, terms, counts, metadata, language, text)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows,
             )
 
     def delete(self, keys: Sequence[str]) -> None:
@@ -82,10 +98,13 @@ class VectorFile:
         wanted = ", ".join("?" * len(keys))
         with self._reading, translated_errors(self.path):
             rows = self._reader.execute(
-                f"SELECT key, vector, text, metadata FROM entries WHERE key IN ({wanted}) ORDER BY key",  # noqa: S608 - question marks only
+                f"SELECT key, vector, text, metadata, language FROM entries WHERE key IN ({wanted}) ORDER BY key",  # noqa: S608 - question marks only
                 list(keys),
             ).fetchall()
-        return [VectorRecord(key, vector, text, json.loads(metadata)) for key, vector, text, metadata in rows]
+        return [
+            VectorRecord(key, vector, text, json.loads(metadata), language or None)
+            for key, vector, text, metadata, language in rows
+        ]
 
     def keys(self, limit: int, after: str) -> list[str]:
         """Give at most *limit* keys in order, from the first that follows *after*."""
@@ -106,6 +125,11 @@ class VectorFile:
                     self._snapshot = _read_on(self._reader, self._snapshot)
             return self._snapshot
 
+    def query_terms(self, text: str, snapshot: Snapshot) -> list[QueryTerm]:
+        """Give what a question to the entries of *snapshot* looks for."""
+        languages = {language or self._language for language in snapshot.languages}
+        return self._analysers.query_terms(text, languages, self._language)
+
     @property
     def nbytes(self) -> int:
         """Estimate the memory held."""
@@ -115,16 +139,27 @@ class VectorFile:
         (revision,) = self._reader.execute("SELECT revision FROM state").fetchone()
         return int(revision)
 
-    def _row(self, record: VectorRecord) -> tuple[str, bytes, bytes, bytes, str, str]:
-        analysed = self.analyser.analyse(record.text)
+    def _row(self, record: VectorRecord) -> tuple[str, bytes, bytes, bytes, str, str, str]:
+        analysed = self._analysers.of(record.language or self._language).analyse(record.text)
         metadata = json.dumps(dict(record.metadata), ensure_ascii=False, separators=(",", ":"))
-        return record.key, record.vector, analysed.terms, analysed.counts, metadata, record.text
+        language = record.language or ""
+        return record.key, record.vector, analysed.terms, analysed.counts, metadata, language, record.text
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         with self._writing, translated_errors(self.path), transaction(self._writer):
             yield self._writer
             self._writer.execute("UPDATE state SET revision = revision + 1")
+
+
+def _count_languages(writer: sqlite3.Connection) -> None:
+    """Bring a file up to date that was made before entries had a language of their own."""
+    if writer.execute(_LANGUAGES_ARE_COUNTED).fetchone() == (1,):
+        return
+    with transaction(writer):
+        if writer.execute(_LANGUAGES_ARE_COUNTED).fetchone() == (0,):  # no other process was faster
+            for statement in ("ALTER TABLE entries ADD COLUMN language TEXT NOT NULL DEFAULT ''", *_LANGUAGES):
+                writer.execute(statement)
 
 
 def _retire(writer: sqlite3.Connection, keys: Sequence[str]) -> None:
@@ -149,7 +184,9 @@ def _read_on(reader: sqlite3.Connection, known: Snapshot) -> Snapshot:
     for entries in _entries_after(reader, last_row):
         segments = advanced(segments, entries, _NOTHING)
         last_row = entries[-1].row
-    return Snapshot(tuple(segments), revision, last_row, max([known.last_retired, *(number for number, _ in listed)]))
+    last_retired = max([known.last_retired, *(number for number, _ in listed)])
+    languages = frozenset(name for (name,) in reader.execute("SELECT language FROM languages WHERE entries > 0"))
+    return Snapshot(tuple(segments), revision, last_row, last_retired, languages)
 
 
 def _entries_after(reader: sqlite3.Connection, row: int) -> Iterator[list[StoredEntry]]:

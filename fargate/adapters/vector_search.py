@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ SPARSE = 0.05
 
 Positions = NDArray[np.int64]
 Occurrence = tuple[QueryTerm, Positions, NDArray[np.uint16]]
-"""A term, the sorted positions that hold it, and how often."""
+"""A word, the sorted positions that hold it, and how often."""
 
 
 def search(
@@ -69,15 +70,28 @@ def search(
 
 
 def _occurrences(snapshot: Snapshot, terms: Sequence[QueryTerm]) -> list[Occurrence]:
-    found = snapshot.occurrences(np.array([term.term for term in terms], np.uint64))
-    return [(term, positions, counts) for term, (positions, counts) in zip(terms, found, strict=True)]
+    found = iter(snapshot.occurrences(np.array([form for term in terms for form in term.terms], np.uint64)))
+    return [(term, *_united(list(islice(found, len(term.terms))))) for term in terms]
+
+
+def _united(forms: Sequence[tuple[Positions, NDArray[np.uint16]]]) -> tuple[Positions, NDArray[np.uint16]]:
+    """Give the positions that hold any of a word's forms, each once, and how often the form that it holds most."""
+    held = [form for form in forms if len(form[0])] or forms
+    if len(held) == 1:
+        return held[0]
+    union = np.unique(np.concatenate([positions for positions, _ in held]))
+    most = np.zeros(len(union), np.uint16)
+    for positions, counts in held:
+        at = np.searchsorted(union, positions)
+        most[at] = np.maximum(most[at], counts)
+    return union, most
 
 
 def _bm25(snapshot: Snapshot, occurrences: Sequence[Occurrence]) -> NDArray[np.float32]:
     """
     Score every position by BM25 with k1 = 1.2 and b = 0.75 in Lucene's form, 0 where no term matches.
 
-    sum over terms of ln(1 + (N - n + 0.5) / (n + 0.5)) * tf / (tf + k1 * (1 - b + b * length / mean length)).
+    sum over words of ln(1 + (N - n + 0.5) / (n + 0.5)) * tf / (tf + k1 * (1 - b + b * length / mean length)).
     Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009, section 3, without the constant factor
     (k1 + 1). N, n and the mean are those of all live entries, permitted or not.
     """

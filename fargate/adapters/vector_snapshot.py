@@ -24,13 +24,15 @@ class Snapshot:
     """
     All entries after *revision* writes. A *position* counts through the segments, dead entries included.
 
-    *last_row* and *last_retired* say how far the stored rows and the list of retired ones have been read.
+    *last_row* and *last_retired* say how far the stored rows and the list of retired ones have been read. *languages*
+    are those of the texts, empty for the index's own.
     """
 
     segments: tuple[Segment, ...] = ()
     revision: int = 0
     last_row: int = 0
     last_retired: int = 0
+    languages: frozenset[str] = frozenset()
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:

@@ -57,10 +57,14 @@ def pack(*values: float) -> bytes:
 
 
 def record(
-    key: str, vector: Sequence[float] = (1, 0, 0), text: str = "", metadata: Metadata | None = None
+    key: str,
+    vector: Sequence[float] = (1, 0, 0),
+    text: str = "",
+    metadata: Metadata | None = None,
+    language: str | None = None,
 ) -> VectorRecord:
     """Give a record."""
-    return VectorRecord(key, pack(*vector), text, metadata or {})
+    return VectorRecord(key, pack(*vector), text, metadata or {}, language)
 
 
 def keys(hits: Sequence[Hit]) -> set[str]:
@@ -150,9 +154,12 @@ class VectorsContract:
     # --- put, get, delete, list
 
     def test_get_gives_what_was_put_by_key(self, vectors: VectorIndex, index: VectorIndexName) -> None:
-        """Bytes, text and metadata come back as they went in; keys that do not exist are left out."""
+        """Bytes, text, metadata and language come back as they went in; keys that do not exist are left out."""
         metadata: Metadata = {"s": "日本", "i": 2**53 - 1, "f": 0.1, "b": True, "l": ["x", ""], "_acl": ["all"]}
-        records = [record("b", (0.1, -2e-30, 3e30), "Text\x00 mit 日本", metadata), record("Ä a", text="")]
+        records = [
+            record("b", (0.1, -2e-30, 3e30), "Text\x00 mit 日本", metadata),
+            record("Ä a", text="", language="de"),
+        ]
         vectors.put(index, records)
         assert list(vectors.get(index, ["Ä a", "missing", "b"])) == records
 
@@ -368,6 +375,51 @@ class VectorsContract:
         vectors.create(INDEX, VectorIndexSpec(3, language))
         vectors.put(INDEX, [record("a", text=text), record("b", text="something else")])
         assert by_rank(vectors.query(INDEX, VectorQuery(10, text=question)), "lexical") == ["a"]
+
+    def test_texts_of_several_languages_are_found_by_words_of_their_own(
+        self, vectors: VectorIndex, index: VectorIndexName
+    ) -> None:
+        """In one index, each by another form of a word than it has itself; the others do not match."""
+        texts = {
+            "en": ("The policies of the company", "policy"),
+            "de": ("Die Häuser der Straße", "Hauses"),
+            "ar": ("الكِتَابُ في المكتبة", "كتاب"),
+            "ja": ("有給休暇の申請方法", "休暇"),
+        }
+        vectors.put(index, [record(language, text=text, language=language) for language, (text, _) in texts.items()])
+        for language, (_, question) in texts.items():
+            (hit,) = vectors.query(index, VectorQuery(10, text=question))
+            assert (hit.key, hit.lexical_rank, list(hit.matched_terms)) == (language, 1, [question])
+
+    def test_a_name_is_found_in_every_language(self, vectors: VectorIndex, index: VectorIndexName) -> None:
+        """Whichever language its text is in, and as often as it stands there, however many forms the question has."""
+        vectors.put(index, [record("de", text="Aurora läuft", language="de"), record("en", text="Aurora runs")])
+        hits = vectors.query(index, VectorQuery(10, text="Aurora"))
+        assert by_rank(hits, "lexical") == ["de", "en"]
+        assert len({hit.lexical_score for hit in hits}) == 1
+
+    def test_a_words_forms_count_once(self, vectors: VectorIndex, index: VectorIndexName) -> None:
+        """An entry that holds what two languages make of one word scores as if it held the one that it has more of."""
+        vectors.put(index, [record("both", text="policies polici", language="xx"), record("one", text="policy other")])
+        vectors.put(index, [record("fill", text="amber birch")])
+        hits = {hit.key: hit.lexical_score for hit in vectors.query(index, VectorQuery(10, text="policies"))}
+        assert hits["both"] == pytest.approx(hits["one"])
+
+    def test_stop_words_are_those_of_the_question(self, vectors: VectorIndex, index: VectorIndexName) -> None:
+        """German *die* is no word to search English texts for, and English *will* none in German ones."""
+        vectors.put(index, [record("en", text="They die of it"), record("de", text="Er will sie", language="de")])
+        assert not vectors.query(index, VectorQuery(10, text="Wie ist die Reise?"))
+        assert not vectors.query(index, VectorQuery(10, text="What will it be?"))
+        assert keys(vectors.query(index, VectorQuery(10, text="they die"))) == {"en"}
+
+    def test_the_last_text_of_a_language_takes_it_along(self, vectors: VectorIndex, index: VectorIndexName) -> None:
+        """An index that holds one language only is searched as one that never held another."""
+        vectors.put(index, [record("en", text="the policies")])
+        before = vectors.query(index, VectorQuery(10, text="Was die policies?"))
+        vectors.put(index, [record("de", text="die Police", language="de"), record("x", text="x", language="fr")])
+        vectors.put(index, [record("x", text="amber")])
+        vectors.delete(index, ["de", "x"])
+        assert vectors.query(index, VectorQuery(10, text="Was die policies?")) == before
 
     # --- properties
 

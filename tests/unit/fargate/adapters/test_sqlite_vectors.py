@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,6 +36,16 @@ def pack(*values: float) -> bytes:
 def record(key: str, vector: Sequence[float] = (1, 0), text: str = "amber") -> VectorRecord:
     """Give a record."""
     return VectorRecord(key, pack(*vector), text, {"length": len(text)})
+
+
+def made_before_languages(store: SqliteVectors) -> None:
+    """Turn the file of *store* into one of before entries had a language of their own."""
+    file = the_file(store)
+    with sqlite3.connect(file.path, isolation_level=None) as connection:
+        for what in ("TRIGGER counted", "TRIGGER discounted", "TABLE languages"):
+            connection.execute(f"DROP {what}")
+        connection.execute("ALTER TABLE entries DROP COLUMN language")
+    connection.close()
 
 
 @pytest.fixture
@@ -283,3 +296,16 @@ def _bm25(words: list[str], question: list[str], texts: list[list[str]]) -> floa
             idf = math.log((len(texts) + 1) / (holding + 0.5))
             score += idf / (1 + 1.2 * (0.25 + 0.75 * len(words) / mean) / often)
     return score
+
+
+def test_a_file_from_before_languages_is_brought_up_to_date(tmp_path: Path) -> None:
+    """What it holds is in the index's language; other texts can join."""
+    with closing(SqliteVectors(tmp_path)) as store:
+        store.create(INDEX, VectorIndexSpec(2, "en"))
+        store.put(INDEX, [record("old", text="the policies")])
+        made_before_languages(store)
+    with closing(SqliteVectors(tmp_path)) as store, closing(SqliteVectors(tmp_path)) as other:
+        assert [hit.key for hit in store.query(INDEX, VectorQuery(1, text="policy"))] == ["old"]
+        store.put(INDEX, [replace(record("new", text="die Häuser"), language="de")])
+        assert [hit.key for hit in other.query(INDEX, VectorQuery(1, text="Haus"))] == ["new"]
+        assert [one.language for one in other.get(INDEX, ["new", "old"])] == ["de", None]
