@@ -35,6 +35,7 @@ from fargate.adapters.sqlite_vectors import SqliteVectors
 from fargate.retrieval.service import RetrievalService
 from tests.fakes.clock import HandClock
 from tests.fakes.embedder import DIMENSION, BagOfWords, vector
+from tests.fakes.models import TalkingGateway
 
 ACME = Tenant(TenantId("acme"))
 INDEX = "handbook"
@@ -56,7 +57,10 @@ class Knowledge:
     clock: HandClock
     tenant: Tenant = ACME
     embedder: BagOfWords = field(default_factory=BagOfWords)
+    gateway: TalkingGateway = field(default_factory=TalkingGateway)
     texts: dict[DocumentId, str] = field(default_factory=dict)
+    lead: str | None = BETWEEN
+    """What chunks say stands before them."""
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
@@ -89,6 +93,7 @@ class Knowledge:
             releases=self.effective,
             vectors=self.vectors,
             embedders={"local/minilm": self.embedder},
+            gateway=self.gateway,
             clock=self.clock,
         )
 
@@ -141,7 +146,7 @@ class Knowledge:
     def _index(self, document: Document, texts: Sequence[str]) -> AttemptId:
         attempt = AttemptId(f"att_{next(self._numbers):06d}")
         self.texts[document.document_id] = BETWEEN.join(texts)
-        chunks = list(_chunks(document.document_id, attempt, texts))
+        chunks = [replace(one, lead=self.lead) for one in _chunks(document.document_id, attempt, texts)]
         self.chunks.put(self.tenant, chunks)
         metadata = with_platform_keys(
             document.metadata, document_id=document.document_id, attempt=attempt, acl=document.acl

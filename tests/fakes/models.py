@@ -1,0 +1,89 @@
+"""A gateway whose models say what a test tells them to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from chalicelib.contracts.components import Components
+from chalicelib.contracts.embeddings import EmbeddingsRequest
+from chalicelib.contracts.gateway import (
+    AnswerMessage,
+    ChatChunk,
+    ChatRequest,
+    ChatResponse,
+    Choice,
+    EmbedResponse,
+    GatewayModels,
+    ProviderViews,
+    RerankItem,
+    RerankRequest,
+    RerankResponse,
+    RerankUsage,
+    RouteTest,
+    Usage,
+)
+from chalicelib.domain.access import Principal
+
+
+@dataclass
+class TalkingGateway:
+    """
+    See `ports.services.ModelGateway`. *reply* makes the answer of a chat, *relevance* the score of each document.
+
+    *failure* is raised instead where a test has set one; *asked* is every request.
+    """
+
+    reply: Callable[[ChatRequest], str] = lambda _request: ""
+    relevance: Callable[[str, str], float] = lambda _query, _document: 0.0
+    failure: Exception | None = None
+    asked: list[tuple[Principal, ChatRequest | RerankRequest]] = field(default_factory=list)
+
+    async def chat(self, principal: Principal, request: ChatRequest) -> ChatResponse:
+        """See `ModelGateway.chat`."""
+        self._note(principal, request)
+        message = AnswerMessage(content=self.reply(request))
+        choice = Choice(message=message, finish_reason="stop")
+        return ChatResponse(id="chat_1", created=0, model="test/model", choices=[choice], usage=Usage())
+
+    def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncIterator[ChatChunk]:
+        """See `ModelGateway.chat_stream`."""
+        raise NotImplementedError
+
+    async def embed(self, principal: Principal, request: EmbeddingsRequest) -> EmbedResponse:
+        """See `ModelGateway.embed`."""
+        raise NotImplementedError
+
+    async def rerank(self, principal: Principal, request: RerankRequest) -> RerankResponse:
+        """See `ModelGateway.rerank`."""
+        self._note(principal, request)
+        scores = [self.relevance(request.query, document) for document in request.documents]
+        best = sorted(range(len(scores)), key=lambda place: -scores[place])
+        results = [RerankItem(index=place, relevance_score=scores[place]) for place in best][: request.top_n]
+        return RerankResponse(id="rerank_1", model="test/model", results=results, usage=RerankUsage())
+
+    async def models(self, principal: Principal) -> GatewayModels:
+        """See `ModelGateway.models`."""
+        return GatewayModels(data=[])
+
+    async def test(self, principal: Principal, route: str) -> RouteTest:
+        """See `ModelGateway.test`."""
+        raise NotImplementedError
+
+    async def providers(self) -> ProviderViews:
+        """See `ModelGateway.providers`."""
+        return ProviderViews(items=[])
+
+    async def components(self) -> Components:
+        """See `ModelGateway.components`."""
+        return Components(items=[])
+
+    def _note(self, principal: Principal, request: ChatRequest | RerankRequest) -> None:
+        self.asked.append((principal, request))
+        if self.failure is not None:
+            raise self.failure
+
+
+def told(request: ChatRequest) -> Sequence[str]:
+    """Give the texts of a request's messages, the system's first."""
+    return [str(message.content) for message in request.messages]
