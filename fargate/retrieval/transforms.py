@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from pydantic import Field
 
@@ -34,7 +35,7 @@ class Reworded:
         return self.wordings[0].text
 
 
-Reword = Callable[[Question], Awaitable[Reworded]]
+Reword = Callable[[Question], Coroutine[Any, Any, Reworded]]
 
 
 class ConversationParameters(Parameters):
