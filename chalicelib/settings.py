@@ -47,6 +47,10 @@ class Settings(BaseModel):
     retrieval_url: Url | None = Field(None, description="The retrieval service; in this process if not set.")
     generation_url: Url | None = Field(None, description="The generation service; in this process if not set.")
     gateway_url: Url | None = Field(None, description="The AI gateway; in this process if not set.")
+    providers: SecretStr | None = Field(
+        None, description="Model providers beside the built-in ones, as JSON; docs/operations.md shows how."
+    )
+    routes: str | None = Field(None, description="Gateway routes that every tenant has, as a JSON list.")
     jwt_issuer: str | None = Field(None, description="Issuer of user tokens (Cognito); the local issuer if not set.")
     jwt_audience: str = Field("ragstone", description="Client id that user tokens must be made for.")
     jwks_url: Url | None = Field(None, description="Where the issuer publishes its keys.")

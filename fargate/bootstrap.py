@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -10,24 +11,40 @@ from functools import cached_property
 from fastapi import FastAPI
 
 from chalicelib.bootstrap import Core, RemoteServices, remote_services
+from chalicelib.contracts.routes import configured_routes
 from chalicelib.observability.metrics import Metrics
 from chalicelib.ports.models import Embedder
-from chalicelib.ports.services import Generator, Ingestor, Retriever
+from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
 from chalicelib.ports.vectors import VectorIndex
 from chalicelib.repositories.chunks import Chunks
+from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.effective_release import EffectiveRelease
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.releases import Releases
+from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
 from fargate.adapters.http_embedder import HttpEmbedder
+from fargate.adapters.litellm_models import LiteLlmProvider
+from fargate.adapters.litellm_prices import LiteLlmPrices
+from fargate.adapters.local_models import LocalProvider
+from fargate.adapters.openai_http import OpenAiProvider
 from fargate.adapters.openvino_models import EmbedderOptions, OpenVinoEmbedder
 from fargate.adapters.sqlite_vectors import SqliteVectors
 from fargate.embedding import routes as embedding_routes
+from fargate.gateway import providers as gateway_providers
+from fargate.gateway import routes as gateway_routes
+from fargate.gateway.attempts import Watchers
+from fargate.gateway.callers import KeyHolders, authenticate_caller
+from fargate.gateway.circuits import Circuits
+from fargate.gateway.metering import NoMeter
+from fargate.gateway.providers import Protocols, ProviderKeys, Providers
+from fargate.gateway.route_book import RouteBook
+from fargate.gateway.service import GatewayService
 from fargate.generation import routes as generation_routes
 from fargate.generation.service import GenerationService
 from fargate.http.app import service_app
-from fargate.http.identity import authenticate
+from fargate.http.identity import Authenticate, authenticate
 from fargate.ingestion import recognising
 from fargate.ingestion import routes as ingestion_routes
 from fargate.ingestion.chunkers import registry as chunkers
@@ -43,7 +60,7 @@ from fargate.retrieval import routes as retrieval_routes
 from fargate.retrieval.service import RetrievalService
 
 MEBIBYTE = 1024 * 1024
-SERVICES = ("ingestion", "embedding", "retrieval", "generation")
+SERVICES = ("ingestion", "embedding", "retrieval", "generation", "gateway")
 
 
 @contextmanager
@@ -93,6 +110,20 @@ class Services:
         )
 
     @cached_property
+    def gateway(self) -> ModelGateway:
+        """Calls models."""
+        return self._remote.gateway or GatewayService(
+            routes=RouteBook(self.routes, self.core.clock),
+            providers=self._providers(),
+            watchers=Watchers(NoMeter(), Circuits(), self.core.clock, self._metrics),
+        )
+
+    @cached_property
+    def routes(self) -> Routes:
+        """The gateway's routes."""
+        return Routes(self.core.table, configured_routes(self.core.settings.routes))
+
+    @cached_property
     def ingestion(self) -> IngestionService:
         """The ingestion service itself, which is also told of uploads."""
         return IngestionService(stores=self._stores, tools=self._tools, clock=self.core.clock)
@@ -125,16 +156,37 @@ class Services:
 
     def app(self, name: str) -> FastAPI:
         """Give the HTTP app of the service *name*, one of `SERVICES`."""
-        identity = authenticate(self.core.verifier)
+        identity = self._identity(name)
         routers = {
-            "ingestion": lambda: ingestion_routes.router(self.ingestion, identity),
-            "embedding": lambda: embedding_routes.router(self.embedders, identity),
-            "retrieval": lambda: retrieval_routes.router(self.retriever, identity),
-            "generation": lambda: generation_routes.router(self.generator, identity),
+            "ingestion": lambda: [ingestion_routes.router(self.ingestion, identity)],
+            "embedding": lambda: [embedding_routes.router(self.embedders, identity)],
+            "retrieval": lambda: [retrieval_routes.router(self.retriever, identity)],
+            "generation": lambda: [generation_routes.router(self.generator, identity)],
+            "gateway": lambda: gateway_routes.routers(self.gateway, identity),
         }
         return service_app(
-            name, [routers[name]()], authenticate=identity, version=self.core.version, metrics=self._metrics
+            name, routers[name](), authenticate=identity, version=self.core.version, metrics=self._metrics
         )
+
+    async def leave(self) -> None:
+        """Close what belongs to the event loop; to be awaited there, when nothing is served any more."""
+        await self._direct.close()
+
+    def _identity(self, name: str) -> Authenticate:
+        if name != "gateway":
+            return authenticate(self.core.verifier)
+        return authenticate_caller(self.core.verifier, KeyHolders(ApiKeys(self.core.table), self.core.clock))
+
+    @cached_property
+    def _direct(self) -> OpenAiProvider:
+        return OpenAiProvider()
+
+    def _providers(self) -> Providers:
+        settings = self.core.settings
+        given = settings.providers.get_secret_value() if settings.providers else None
+        keys = ProviderKeys(self.core.secrets, os.environ, self.core.clock)
+        protocols = Protocols(self._direct, LiteLlmProvider(), LocalProvider(lambda: self.embedders))
+        return Providers(gateway_providers.configured(given), keys, protocols, LiteLlmPrices())
 
     @cached_property
     def _releases(self) -> EffectiveRelease:

@@ -34,18 +34,14 @@ def encode_chunk(chunk: ChatChunk) -> bytes:
 
 def encode_error(problem: Mapping[str, Any]) -> bytes:
     """Give the bytes of the one event that ends a stream that failed."""
-    return b"data: " + json.dumps(with_openai_error(problem), separators=(",", ":")).encode() + b"\n\n"
+    data = json.dumps({"error": openai_error(problem), **problem}, separators=(",", ":"))
+    return f"data: {data}\n\n".encode()
 
 
-def with_openai_error(problem: Mapping[str, Any]) -> dict[str, Any]:
-    """Give *problem* with the member ``error`` in front, which is where clients of OpenAI's API look."""
-    error = {
-        "message": problem["detail"],
-        "type": problem.get("reason") or problem["code"],
-        "param": None,
-        "code": problem["code"],
-    }
-    return {"error": error, **problem}
+def openai_error(problem: Mapping[str, Any]) -> dict[str, Any]:
+    """Give *problem* as clients of OpenAI's API look for it, under ``error``."""
+    kind = problem.get("reason") or problem["code"]
+    return {"message": problem["detail"], "type": kind, "param": None, "code": problem["code"]}
 
 
 def decode_chunks(lines: Iterable[bytes]) -> Iterator[ChatChunk | ChatEnd]:

@@ -23,6 +23,7 @@ class Permission(StrEnum):
     RELEASES_WRITE = "releases:write"
     KEYS_MANAGE = "keys:manage"
     MODELS_USE = "models:use"
+    ROUTES_MANAGE = "routes:manage"
     SELF = "self"
 
 
@@ -38,7 +39,12 @@ class Role(StrEnum):
 
 _READER = frozenset({Permission.SELF, Permission.ASK})
 _EDITOR = _READER | {Permission.KNOWLEDGE_READ, Permission.DOCUMENTS_WRITE}
-_ENGINEER = _EDITOR | {Permission.INDEXES_WRITE, Permission.RELEASES_WRITE, Permission.RUNS_READ}
+_ENGINEER = _EDITOR | {
+    Permission.INDEXES_WRITE,
+    Permission.RELEASES_WRITE,
+    Permission.RUNS_READ,
+    Permission.ROUTES_MANAGE,
+}
 _ADMIN = _ENGINEER | {Permission.KEYS_MANAGE}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.READER: _READER,

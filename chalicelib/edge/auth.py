@@ -6,8 +6,7 @@ import re
 
 from chalice.app import AuthRequest, AuthResponse
 
-from chalicelib.domain.access import Principal, Tenant
-from chalicelib.domain.credentials import opens, split_credential
+from chalicelib.domain.access import Principal
 from chalicelib.edge.dependencies import Edge
 from chalicelib.errors import Unauthenticated
 from chalicelib.observability.logs import get_logger
@@ -50,24 +49,7 @@ def authenticate(edge: Edge, authorization: str) -> Principal:
         raise Unauthenticated("Send an API key or a user token: 'Authorization: Bearer …'.")
     credential = match["credential"]
     if credential.startswith(_API_KEY):
-        return _key_holder(edge, credential)
+        return edge.api_keys.holder(credential, edge.clock.now())
     if edge.users is None:
         raise Unauthenticated("This platform takes API keys only.")
     return edge.users.principal(credential)
-
-
-def _key_holder(edge: Edge, credential: str) -> Principal:
-    parts = split_credential(credential)
-    if parts is None:
-        raise Unauthenticated("The API key is malformed; copy it whole.")
-    key_id, secret = parts
-    key = edge.api_keys.find(key_id)
-    if key is None or not opens(key, secret, edge.clock.now()):
-        raise Unauthenticated("The API key is wrong, expired or revoked.")
-    return Principal(
-        tenant=Tenant(key.tenant_id),
-        subject=key.key_id,
-        roles=key.roles,
-        groups=key.groups,
-        indexes=key.indexes,
-    )

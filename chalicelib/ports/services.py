@@ -192,7 +192,7 @@ class ModelGateway(Protocol):
         Give the answer as it is made; the last chunk holds the usage and no choices.
 
         Deployments are changed only before the first chunk. What fails after it is raised where the stream stands.
-        Closing the iterator stops the provider's work; what was said until then is charged.
+        Closing the stream stops the provider's work; what was said until then is charged.
         """
         ...
 

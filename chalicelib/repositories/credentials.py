@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
-from chalicelib.domain.access import Tenant
-from chalicelib.domain.credentials import ApiKey
+from chalicelib.domain.access import Principal, Tenant
+from chalicelib.domain.credentials import ApiKey, opens, split_credential
 from chalicelib.domain.identifiers import KeyId
-from chalicelib.errors import ConditionFailed, Conflict, NotFound
+from chalicelib.errors import ConditionFailed, Conflict, NotFound, Unauthenticated
 from chalicelib.ports.table import IndexName, Item, Put, Query, Table, TableName
 from chalicelib.repositories import keys
 from chalicelib.repositories.codec import Codec
@@ -26,6 +27,23 @@ class ApiKeys:
         """Give the key of whichever tenant, or None; only the authorizer asks."""
         item = self._table.get(keys.api_key(key_id))
         return _keys.load(item) if item else None
+
+    def holder(self, credential: str, at: datetime) -> Principal:
+        """Give whom the credential is for. Raises `Unauthenticated` for one that is no good."""
+        parts = split_credential(credential)
+        if parts is None:
+            raise Unauthenticated("The API key is malformed; copy it whole.")
+        key_id, secret = parts
+        key = self.find(key_id)
+        if key is None or not opens(key, secret, at):
+            raise Unauthenticated("The API key is wrong, expired or revoked.")
+        return Principal(
+            tenant=Tenant(key.tenant_id),
+            subject=key.key_id,
+            roles=key.roles,
+            groups=key.groups,
+            indexes=key.indexes,
+        )
 
     def get(self, tenant: Tenant, key_id: KeyId) -> ApiKey:
         """Give a key of *tenant*. Raises `NotFound`, for another tenant's as well."""

@@ -126,6 +126,16 @@ def alias(tenant: Tenant, name: str) -> Key:
     return Key(TableName.CONFIG, f"{tenant.tenant_id}#aliases", name)
 
 
+def route(tenant: Tenant, name: str) -> Key:
+    """Name a gateway route's row."""
+    return Key(TableName.CONFIG, f"{tenant.tenant_id}#routes", name)
+
+
+def route_version(tenant: Tenant, name: str, number: int) -> Key:
+    """Name the row of one version of a route; versions are ordered by number."""
+    return Key(TableName.CONFIG, f"{tenant.tenant_id}#routes#{name}", f"version#{number:08d}")
+
+
 def idempotency(tenant: Tenant, subject: str, key: str) -> Key:
     """Name the record of a request made under an idempotency key by one subject."""
     return Key(TableName.CONFIG, f"{tenant.tenant_id}#idempotency#{_digest(subject + '#' + key)}", "request")

@@ -27,24 +27,37 @@ log = get_logger(__name__)
 
 def install(app: FastAPI) -> None:
     """Let *app* answer errors as problems. What nobody foresaw is the rim's (see `rim.Rim`)."""
-    app.add_exception_handler(RagError, _answering(_itself))
-    app.add_exception_handler(RequestValidationError, _answering(_of_validation))
-    app.add_exception_handler(HTTPException, _answering(_of_framework))
+    for kind, convert in _CONVERSIONS.items():
+        app.add_exception_handler(kind, _answering(convert))
 
 
-def problem_response(error: RagError) -> Response:
-    """Give the response that says *error*, with ``Retry-After`` where waiting helps."""
+def problem_response(error: RagError, /, **members: Any) -> Response:
+    """Give the response that says *error*, with ``Retry-After`` where waiting helps, and *members* in front."""
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
-    return JSONResponse(error.problem(current_trace_id()), error.status, headers, media_type=MEDIA_TYPE)
+    body = {**members, **error.problem(current_trace_id())}
+    return JSONResponse(body, error.status, headers, media_type=MEDIA_TYPE)
+
+
+def log_failure(error: RagError) -> None:
+    """Put what was not served for a reason of ours into the log."""
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("request_not_served", code=error.code, detail=error.detail)
+
+
+def as_known(request: Request, error: Exception) -> RagError | None:
+    """Give the error that *error* is answered as, or None for one that nobody foresaw."""
+    for kind, convert in _CONVERSIONS.items():
+        if isinstance(error, kind):
+            return convert(request, error)
+    return None
 
 
 def _answering(convert: Callable[[Request, Any], RagError]) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def answer(request: Request, error: Exception) -> Response:
         known = convert(request, error)
-        if known.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.warning("request_not_served", code=known.code, detail=known.detail)
+        log_failure(known)
         return problem_response(known)
 
     return answer
@@ -70,3 +83,10 @@ def _of_framework(request: Request, error: HTTPException) -> RagError:
     if error.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
         return NotFound(f"There is no operation {request.method} {request.url.path}.")
     return from_problem({"detail": error.detail}, error.status_code)
+
+
+_CONVERSIONS: Mapping[type[Exception], Callable[[Request, Any], RagError]] = {
+    RagError: _itself,
+    RequestValidationError: _of_validation,
+    HTTPException: _of_framework,
+}

@@ -74,6 +74,7 @@ class _Local:
                 self.platform.ingestor, Indexes(base.table), Releases(base.table), admin, base.clock
             )
         async with AsyncExitStack() as running:
+            running.push_async_callback(self.platform.leave)
             await running.enter_async_context(working(self.platform))
             app = running.enter_context(_app(self.platform, asyncio.get_running_loop()))
             await running.enter_async_context(serving(app, listening))

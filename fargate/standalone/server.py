@@ -96,6 +96,7 @@ async def serve_service(services: Services, name: str) -> None:
     """Serve one service, and its worker if it has one, until a signal comes."""
     listening = listen(services.core.settings)
     async with AsyncExitStack() as running:
+        running.push_async_callback(services.leave)
         if name == "ingestion":
             await running.enter_async_context(working(services))
         await running.enter_async_context(serving(services.app(name), listening))

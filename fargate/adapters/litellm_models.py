@@ -1,0 +1,169 @@
+"""Every other provider, translated by LiteLLM's SDK: the only module that imports it, and when it is first needed."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import logging
+import os
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from importlib import metadata
+from typing import Any
+
+from chalicelib.errors import ConfigurationError
+from chalicelib.ports.model_providers import FailureKind, ProviderCall, ProviderFailure
+from fargate.adapters.provider_refusals import seconds
+
+REFUSED_VERSIONS = frozenset({"1.82.7", "1.82.8", "1.107.0"})
+"""Malicious releases."""
+
+_SILENT = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
+_QUIET = ("openai", "httpx", "httpcore")
+_ASK_WHAT_FOR = frozenset({"cohere", "bedrock", "voyage"})
+_PURPOSES = {"query": "search_query", "document": "search_document"}
+
+# By class name, most derived first: a class of LiteLLM's cannot be named before it is imported.
+_BY_CLASS = {
+    "ContentPolicyViolationError": FailureKind.CONTENT_POLICY,
+    "ContextWindowExceededError": FailureKind.CONTEXT_LENGTH,
+    "PaymentRequiredError": FailureKind.QUOTA,
+    "LiteLLMUnknownProvider": FailureKind.UNKNOWN_MODEL,
+    "AuthenticationError": FailureKind.CREDENTIALS,
+    "PermissionDeniedError": FailureKind.CREDENTIALS,
+    "NotFoundError": FailureKind.UNKNOWN_MODEL,
+    "RateLimitError": FailureKind.RATE_LIMITED,
+    "Timeout": FailureKind.TIMEOUT,
+    "BadRequestError": FailureKind.INVALID_REQUEST,
+    "UnprocessableEntityError": FailureKind.INVALID_REQUEST,
+    "MidStreamFallbackError": FailureKind.BROKEN_OFF,
+    "ServiceUnavailableError": FailureKind.UNAVAILABLE,
+    "APIResponseValidationError": FailureKind.BAD_ANSWER,
+    "APIConnectionError": FailureKind.UNAVAILABLE,
+}
+
+
+class LiteLlmProvider:
+    """
+    See `ModelProvider`. The first call waits some seconds for the import, on a thread of its own.
+
+    What LiteLLM would do beside translating (retries, logs, callbacks, telemetry, fetching prices) is switched off.
+    """
+
+    async def chat(self, call: ProviderCall) -> Mapping[str, Any]:
+        """See `ModelProvider.chat`."""
+        litellm = await _loaded()
+        return _plain(await _tried(litellm.acompletion(**_arguments(call))))
+
+    async def chat_stream(self, call: ProviderCall) -> AsyncGenerator[Mapping[str, Any], None]:
+        """See `ModelProvider.chat_stream`."""
+        litellm = await _loaded()
+        options = {"stream": True, "stream_options": {"include_usage": True}}
+        chunks = await _tried(litellm.acompletion(**_arguments(call), **options))
+        try:
+            while (chunk := await _tried(_next(chunks))) is not None:
+                yield _plain(chunk)
+        finally:
+            await _closed(chunks)
+
+    async def embed(self, call: ProviderCall) -> Mapping[str, Any]:
+        """See `ModelProvider.embed`."""
+        litellm = await _loaded()
+        arguments = _arguments(call)
+        purpose = arguments.pop("input_type", None)
+        if call.access.kind in _ASK_WHAT_FOR and purpose is not None:
+            arguments["input_type"] = _PURPOSES.get(purpose, purpose)
+        # Vectors as numbers, which all have; they are packed where that was asked for.
+        arguments["encoding_format"] = "float"
+        return _plain(await _tried(litellm.aembedding(**arguments)))
+
+    async def rerank(self, call: ProviderCall) -> Mapping[str, Any]:
+        """See `ModelProvider.rerank`."""
+        litellm = await _loaded()
+        return _plain(await _tried(litellm.arerank(**_arguments(call), return_documents=False)))
+
+
+async def _loaded() -> Any:
+    """Give the module; its import takes seconds and must not hold the event loop."""
+    return await asyncio.to_thread(_library) if "litellm" not in sys.modules else _library()
+
+
+@functools.cache
+def _library() -> Any:
+    """
+    Import LiteLLM, and switch off what it would do beside translating.
+
+    Its messages are whole sentences with prompts, keys and providers' words in them, so none of them is let through.
+    """
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    version = metadata.version("litellm")
+    if version in REFUSED_VERSIONS:
+        raise ConfigurationError("litellm", f"release {version} was malicious; install the one in requirements/run.txt")
+    litellm: Any = importlib.import_module("litellm")
+    for name in _SILENT:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False
+        logger.setLevel(logging.CRITICAL)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    litellm.suppress_debug_info = True
+    litellm.turn_off_message_logging = True
+    litellm.disable_streaming_logging = True
+    return litellm
+
+
+def _arguments(call: ProviderCall) -> dict[str, Any]:
+    access = call.access
+    return {
+        **call.body,
+        **access.options,
+        "model": f"{access.kind}/{call.model}",
+        "api_base": access.base_url,
+        "api_key": access.api_key.get_secret_value() if access.api_key else None,
+        "timeout": call.timeout_s,
+        "num_retries": 0,
+        "max_retries": 0,
+        "drop_params": True,
+    }
+
+
+async def _tried(work: Awaitable[Any]) -> Any:
+    """Give what *work* gives. What it raises becomes a `ProviderFailure` that has no trace of it, nor of its words."""
+    try:
+        return await work
+    except Exception as error:  # noqa: BLE001  it raises whatever its dozens of translators raise
+        failure = _failure(error)
+    raise failure
+
+
+def _failure(error: Exception) -> ProviderFailure:
+    names = [one.__name__ for one in type(error).__mro__]
+    status = getattr(error, "status_code", None)
+    kind = next((_BY_CLASS[name] for name in names if name in _BY_CLASS), None)
+    if kind is None:
+        kind = FailureKind.SERVER_ERROR if isinstance(status, int) else FailureKind.BAD_ANSWER
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    headers = getattr(error, "litellm_response_headers", None) or headers
+    return ProviderFailure(
+        kind,
+        upstream_status=status if isinstance(status, int) else None,
+        retry_after_s=seconds(headers.get("retry-after")),
+    )
+
+
+async def _next(chunks: Any) -> Any:
+    return await anext(chunks, None)
+
+
+async def _closed(chunks: Any) -> None:
+    close = getattr(chunks, "aclose", None)
+    if close is not None:
+        await close()
+
+
+def _plain(answer: Any) -> Mapping[str, Any]:
+    plain: Mapping[str, Any] = answer.model_dump()
+    return plain

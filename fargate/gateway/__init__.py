@@ -1,0 +1,1 @@
+"""The AI gateway: one door to every model."""

@@ -1,0 +1,97 @@
+"""The gateway over HTTP: as OpenAI's API has it (and Cohere's, for reranking), with routes as models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel
+
+from chalicelib.contracts.components import Components
+from chalicelib.contracts.embeddings import EmbeddingsRequest
+from chalicelib.contracts.events import HEARTBEAT_S
+from chalicelib.contracts.gateway import (
+    ChatRequest,
+    ChatResponse,
+    EmbedResponse,
+    GatewayModels,
+    ProviderViews,
+    RerankRequest,
+    RerankResponse,
+    RouteTest,
+)
+from chalicelib.domain.access import Permission, Principal
+from chalicelib.ports.services import ModelGateway
+from fargate.gateway.openai_errors import OpenAiRoute
+from fargate.gateway.presence import while_connected
+from fargate.gateway.streaming import chunk_stream
+from fargate.http.permission import requires
+
+CLIENT_CLOSED = 499
+"""What nobody reads any more; nginx's number for it stands in the log."""
+
+
+def routers(
+    service: ModelGateway, authenticate: Callable[..., Principal], *, heartbeat_s: float = HEARTBEAT_S
+) -> list[APIRouter]:
+    """Give the routes under ``/gateway``; *authenticate* is a FastAPI dependency."""
+    return [_models(service, authenticate, heartbeat_s), _platform(service, authenticate)]
+
+
+def _models(service: ModelGateway, authenticate: Callable[..., Principal], heartbeat_s: float) -> APIRouter:
+    routes = APIRouter(prefix="/gateway/v1", tags=["gateway"], route_class=OpenAiRoute)
+    caller = Depends(authenticate)
+
+    @routes.post("/chat/completions", response_model=ChatResponse)
+    async def chat(request: ChatRequest, http: Request, principal: Principal = caller) -> Response:
+        """Go on with a conversation; as server-sent events where *stream* asks for them."""
+        if not request.stream:
+            return _answer(await while_connected(http, service.chat(principal, request)))
+        with_usage = request.stream_options is not None and request.stream_options.include_usage
+        chunks = service.chat_stream(principal, request)
+        return await chunk_stream(chunks, with_usage=with_usage, heartbeat_s=heartbeat_s)
+
+    @routes.post("/embeddings", response_model=EmbedResponse)
+    async def embeddings(request: EmbeddingsRequest, http: Request, principal: Principal = caller) -> Response:
+        """Embed up to 2,048 texts."""
+        return _answer(await while_connected(http, service.embed(principal, request)))
+
+    @routes.post("/rerank", response_model=RerankResponse)
+    async def rerank(request: RerankRequest, http: Request, principal: Principal = caller) -> Response:
+        """Order up to 1,000 documents by a question."""
+        return _answer(await while_connected(http, service.rerank(principal, request)))
+
+    @routes.get("/models")
+    async def models(principal: Principal = caller) -> GatewayModels:
+        """List the routes."""
+        return await service.models(principal)
+
+    return routes
+
+
+def _platform(service: ModelGateway, authenticate: Callable[..., Principal]) -> APIRouter:
+    routes = APIRouter(prefix="/gateway", tags=["gateway"])
+    engineer = Depends(requires(Permission.ROUTES_MANAGE, authenticate))
+
+    @routes.post("/routes/{route}/test")
+    async def test(route: str, principal: Principal = engineer) -> RouteTest:
+        """Try every deployment of a route."""
+        return await service.test(principal, route)
+
+    @routes.get("/providers")
+    async def providers() -> ProviderViews:
+        """List the providers."""
+        return await service.providers()
+
+    @routes.get("/components")
+    async def components() -> Components:
+        """List the components."""
+        return await service.components()
+
+    return routes
+
+
+def _answer(answered: BaseModel | None) -> Response:
+    if answered is None:
+        return Response(status_code=CLIENT_CLOSED)
+    return Response(answered.model_dump_json(), media_type="application/json")
