@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic_core import from_json
 
-from chalicelib.domain.documents import MetadataValue
+from chalicelib.domain.documents import Metadata, MetadataValue
 from chalicelib.domain.filters import And, Compare, Comparison, Exists, Filter, NoneOf, OneOf, Or, StartsWith
 from chalicelib.domain.metadata import Scalar, is_number
 
@@ -42,6 +43,10 @@ class MetadataColumns:
     def text(self, position: int) -> str:
         """Give the metadata of the entry at *position*."""
         return self.texts[int(self.kinds[position])]
+
+    def at(self, places: NDArray[np.uint16]) -> list[Metadata]:
+        """Give the metadata of the entries at *places*, each parsed when it is first looked into."""
+        return [StoredMetadata(self.texts[kind]) for kind in self.kinds[places].tolist()]
 
     def mask(self, wanted: Filter, signature: str) -> Mask:
         """
@@ -82,6 +87,34 @@ class MetadataColumns:
         if self._columns is None:
             self._columns = _columns(self.texts)
         return self._columns.get(key) or _Column(len(self.texts), [])
+
+
+class StoredMetadata(Mapping[str, MetadataValue]):
+    """Metadata as they are stored, parsed at the first look: of a hundred hits few are ever looked into."""
+
+    __slots__ = ("_parsed", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._parsed: Mapping[str, MetadataValue] | None = None
+
+    def __getitem__(self, key: str) -> MetadataValue:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+    @property
+    def _values(self) -> Mapping[str, MetadataValue]:
+        if self._parsed is None:
+            self._parsed = from_json(self._text)
+        return self._parsed
 
 
 def _columns(texts: Sequence[str]) -> dict[str, _Column]:

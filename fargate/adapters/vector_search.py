@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic_core import from_json
 
 from chalicelib.domain.filters import Filter
 from chalicelib.ports.vectors import Hit
 from fargate.adapters.lexical_analysis import QueryTerm
 from fargate.adapters.metadata_masks import Mask
+from fargate.adapters.top_scores import leading
 from fargate.adapters.vector_quantised import ROUNDING
 from fargate.adapters.vector_segment import Segment
 from fargate.adapters.vector_snapshot import Snapshot
@@ -46,27 +46,21 @@ def search(
     scores = None if terms is None else _bm25(snapshot, occurrences)
     lexical = _no_positions() if scores is None else _best_matching(snapshot, permitted, top_k, scores)
     near = _no_positions() if vector is None else _candidates(snapshot, permitted, top_k, vector)
-    looked_at = np.union1d(near, lexical)
+    looked_at = _union(near, lexical)
     cosines = None if vector is None else _similarities(snapshot, looked_at, vector)
     dense = near if cosines is None else _ranked(snapshot, near, cosines[np.searchsorted(looked_at, near)], top_k)
-    found = np.union1d(dense, lexical)
-    similarities = [None] * len(found) if cosines is None else cosines[np.searchsorted(looked_at, found)].tolist()
-    lexical_scores = [None] * len(found) if scores is None else scores[found].tolist()
-    words = _matched_words(found, occurrences)
-    dense_ranks = {position: rank for rank, position in enumerate(dense.tolist(), 1)}
-    lexical_ranks = {position: rank for rank, position in enumerate(lexical.tolist(), 1)}
-    return [
-        Hit(
-            key=segment.keys[place],
-            metadata=from_json(segment.metadata.text(place)),
-            dense_rank=dense_ranks.get(position),
-            similarity=similarities[number],
-            lexical_rank=lexical_ranks.get(position),
-            lexical_score=lexical_scores[number],
-            matched_terms=words[number],
-        )
-        for number, (position, (segment, place)) in enumerate(zip(found.tolist(), snapshot.entries(found), strict=True))
-    ]
+    found = _union(dense, lexical)
+    unknown = [None] * len(found)
+    fields = zip(
+        *snapshot.described(found),
+        _ranks(found, dense),
+        unknown if cosines is None else cosines[np.searchsorted(looked_at, found)].tolist(),
+        _ranks(found, lexical),
+        unknown if scores is None else scores[found].tolist(),
+        _matched_words(found, occurrences),
+        strict=True,
+    )
+    return [Hit(*each) for each in fields]
 
 
 def _occurrences(snapshot: Snapshot, terms: Sequence[QueryTerm]) -> list[Occurrence]:
@@ -100,14 +94,13 @@ def _bm25(snapshot: Snapshot, occurrences: Sequence[Occurrence]) -> NDArray[np.f
         holding = snapshot.count_live(positions)
         weight = np.float32(term.count * math.log(1 + (snapshot.live - holding + 0.5) / (holding + 0.5)))
         often = counts.astype(np.float32)
-        scores[positions] += weight * often / (often + snapshot.length_norms[positions])
+        np.add.at(scores, positions, weight * often / (often + snapshot.length_norms.take(positions)))
     return scores
 
 
 def _best_matching(snapshot: Snapshot, permitted: Mask, top_k: int, scores: NDArray[np.float32]) -> Positions:
-    matching = np.flatnonzero(permitted & (scores > 0))
-    candidates = matching[_leading(scores[matching], top_k, margin=0)]
-    return _ranked(snapshot, candidates, scores[candidates].astype(np.float64), top_k)
+    candidates = leading(scores if permitted.all() else scores * permitted, top_k, above=0)
+    return _ranked(snapshot, candidates, scores[candidates], top_k)
 
 
 def _candidates(snapshot: Snapshot, permitted: Mask, top_k: int, vector: NDArray[np.float64]) -> Positions:
@@ -118,9 +111,11 @@ def _candidates(snapshot: Snapshot, permitted: Mask, top_k: int, vector: NDArray
     """
     approximate = np.empty(snapshot.starts[-1], np.float32)
     narrow = vector.astype(np.float32)
-    margins = [_multiply(segment, permitted[part], narrow, approximate[part]) for part, segment in snapshot.parts()]
-    candidates = np.flatnonzero(permitted)
-    return candidates[_leading(approximate[candidates], top_k, margin=max(margins))]
+    margin = max(_multiply(segment, permitted[part], narrow, approximate[part]) for part, segment in snapshot.parts())
+    if permitted.all():
+        return leading(approximate, top_k, above=-np.inf, margin=margin)
+    places = np.flatnonzero(permitted)
+    return places[leading(approximate[places], top_k, above=-np.inf, margin=margin)]
 
 
 def _multiply(segment: Segment, permitted: Mask, vector: NDArray[np.float32], out: NDArray[np.float32]) -> float:
@@ -140,21 +135,15 @@ def _multiply(segment: Segment, permitted: Mask, vector: NDArray[np.float32], ou
     return ROUNDING
 
 
-def _leading(scores: NDArray[np.floating[Any]], top_k: int, *, margin: float) -> NDArray[np.int64]:
-    """Give the places of the *top_k* best scores and of all within *margin* of the last of them."""
-    if len(scores) <= top_k:
-        return np.arange(len(scores))
-    last = np.partition(scores, len(scores) - top_k)[len(scores) - top_k]
-    return np.flatnonzero(scores >= last - margin)
-
-
-def _ranked(snapshot: Snapshot, candidates: Positions, scores: NDArray[np.float64], top_k: int) -> Positions:
-    """Order *candidates* by score, equal ones by key, and cut."""
-    leading = _leading(scores, top_k, margin=0)
-    candidates, scores = candidates[leading], scores[leading]
-    keys = [segment.keys[place] for segment, place in snapshot.entries(candidates)]
-    falling = (-scores).tolist()
-    order = sorted(range(len(keys)), key=lambda number: (falling[number], keys[number]))
+def _ranked(snapshot: Snapshot, candidates: Positions, scores: NDArray[np.floating[Any]], top_k: int) -> Positions:
+    """Order the sorted *candidates* by score, equal ones by key, and cut."""
+    best = leading(scores, top_k, above=-np.inf)
+    candidates, scores = candidates[best], scores[best]
+    order = np.argsort(-scores)
+    falling = scores[order]
+    if (falling[1:] == falling[:-1]).any():
+        keys, lost = snapshot.keys(candidates), (-scores).tolist()
+        order = np.array(sorted(range(len(keys)), key=lambda number: (lost[number], keys[number])))
     return candidates[order[:top_k]]
 
 
@@ -162,8 +151,22 @@ def _similarities(snapshot: Snapshot, positions: Positions, vector: NDArray[np.f
     """Give cosines worked out in float64, where equal vectors have equal ones; *positions* are sorted."""
     result = np.empty(len(positions))
     for number, chosen, places in snapshot.locate(positions):
-        result[chosen] = (snapshot.segments[number].matrix[places] * vector).sum(axis=1)
+        np.vecdot(snapshot.segments[number].matrix[places].astype(np.float64), vector, out=result[chosen])
     return result.clip(-1, 1)
+
+
+def _union(one: Positions, other: Positions) -> Positions:
+    """Give the sorted positions of both, each once; faster than `numpy.union1d` where they are few."""
+    both = np.sort(np.concatenate([one, other]))
+    return both[np.flatnonzero(np.diff(both, prepend=-1))]
+
+
+def _ranks(found: Positions, ranked: Positions) -> list[int | None]:
+    """Give the rank of each of the sorted positions *found*, from 1; None where *ranked* has it not."""
+    ranks: list[int | None] = [None] * len(found)
+    for rank, place in enumerate(np.searchsorted(found, ranked).tolist(), 1):
+        ranks[place] = rank
+    return ranks
 
 
 def _matched_words(found: Positions, occurrences: Sequence[Occurrence]) -> list[list[str]]:

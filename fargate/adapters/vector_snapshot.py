@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from chalicelib.domain.documents import Metadata
 from chalicelib.domain.filters import Filter, to_json
 from fargate.adapters.metadata_masks import Mask
 from fargate.adapters.vector_segment import SEGMENT_ENTRIES, Segment, StoredEntry, merged
@@ -91,11 +92,14 @@ class Snapshot:
         """Count those of *positions* that are alive."""
         return len(positions) if self.live == self.starts[-1] else int(np.count_nonzero(self.alive[positions]))
 
-    def entries(self, positions: NDArray[np.int64]) -> list[tuple[Segment, int]]:
-        """Give the segment of each position, and its place there."""
-        owners = np.searchsorted(self.starts, positions, side="right") - 1
-        places = positions - self.starts[owners]
-        return [(self.segments[n], place) for n, place in zip(owners.tolist(), places.tolist(), strict=True)]
+    def keys(self, positions: NDArray[np.int64]) -> list[str]:
+        """Give the keys at the sorted *positions*."""
+        return [segment.keys[place] for segment, places in self._places(positions) for place in places.tolist()]
+
+    def described(self, positions: NDArray[np.int64]) -> tuple[list[str], list[Metadata]]:
+        """Give keys and metadata at the sorted *positions*."""
+        metadata = [one for segment, places in self._places(positions) for one in segment.metadata.at(places)]
+        return self.keys(positions), metadata
 
     def locate(self, positions: NDArray[np.int64]) -> Iterator[tuple[int, slice, NDArray[np.uint16]]]:
         """Give the number of each segment that the sorted *positions* fall in, which of them do, and places there."""
@@ -103,6 +107,9 @@ class Snapshot:
         for number, (first, end) in enumerate(pairwise(ends)):
             if first < end:
                 yield number, slice(first, end), (positions[first:end] - self.starts[number]).astype(np.uint16)
+
+    def _places(self, positions: NDArray[np.int64]) -> Iterator[tuple[Segment, NDArray[np.uint16]]]:
+        return ((self.segments[number], places) for number, _, places in self.locate(positions))
 
 
 def advanced(segments: Iterable[Segment], entries: Sequence[StoredEntry], retired: NDArray[np.int64]) -> list[Segment]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
@@ -30,6 +31,15 @@ def test_entries_share_equal_metadata() -> None:
     assert len(columns.texts) == 2
     assert [columns.text(place) for place in range(3)] == ['{"a":1}', '{"a":2}', '{"a":1}']
     assert columns.mask(OneOf("a", (1,)), "a = 1").tolist() == [True, False, True]
+
+
+def test_what_is_stored_reads_as_it_was_given() -> None:
+    """Whether it was looked into before or not."""
+    columns = MetadataColumns.of(['{"a":1,"b":["x","y"]}', '{"c":true}'])
+    first, second, again = columns.at(np.array([0, 1, 0], np.uint16))
+    assert (first["a"], list(second), len(again)) == (1, ["c"], 2)
+    assert {"a": 1, "b": ["x", "y"]} == first == again != second
+    assert repr(second) == "{'c': True}"
 
 
 def test_remembered_masks_are_bounded() -> None:
