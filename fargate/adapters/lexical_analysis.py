@@ -1,31 +1,25 @@
 """
 Text to searchable terms: words folded and stemmed as their language has it, pairs of characters where no spaces are.
 
-Normalised as NFKC and case-folded; stop words are left out; Snowball stems the languages it knows. Scripts written
-without spaces give overlapping pairs of characters, as Lucene's CJKAnalyzer does (a lone character stands for itself).
-Arabic loses its vowel signs and tatweel, which would cut words apart.
+Words are those of `domain.words`, case-folded; stop words are left out; Snowball stems the languages it knows.
 """
 
 from __future__ import annotations
 
-import re
 import struct
 import threading
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import chain
 
 import Stemmer
 
 from chalicelib.domain.stop_words import STOP_WORDS
+from chalicelib.domain.words import words_of
 
 TERM_BITS = 48
 MAX_COUNT = 2**16 - 1
-MAX_WORD_CHARACTERS = 64
-"""Longer runs of letters are no words (encoded data, as a rule): they are cut into pieces of this length."""
 MAX_REMEMBERED_WORDS = 200_000
 
 _SNOWBALL = {
@@ -61,15 +55,6 @@ _SNOWBALL = {
     "tr": "turkish",
     "yi": "yiddish",
 }
-# Thai, Lao, Myanmar, Khmer; kana, Han, Hangul
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-_UNSPACED += "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-# Signs that belong to the letter before them, but are no letters to `re`: accents, Hebrew points, the scripts of India.
-_SIGNS = "\u0300-\u036f\u0591-\u05c7\u0900-\u0963\u0966-\u0dff"
-_WORD = re.compile(rf"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[^\W_]|[{_SIGNS}]){{1,{MAX_WORD_CHARACTERS}}}")
-_ASCII_WORD = re.compile(rf"[A-Za-z0-9]{{1,{MAX_WORD_CHARACTERS}}}")
-_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
-_ARABIC_SIGNS = dict.fromkeys([0x0640, 0x0670, *range(0x064B, 0x0660)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +87,14 @@ class Analyser:
 
     def analyse(self, text: str) -> AnalysedText:
         """Give the terms of a text that is to be found."""
-        counted = Counter(map(self.term, _words(text)))
+        counted = Counter(map(self.term, words_of(text)))
         counted.pop(None, None)
         counts = (min(count, MAX_COUNT) for count in counted.values())
         return AnalysedText(struct.pack(f"<{len(counted)}Q", *counted), struct.pack(f"<{len(counted)}H", *counts))
 
     def query_terms(self, text: str) -> list[QueryTerm]:
         """Give the terms of a question, in order; empty where it holds nothing but stop words and signs."""
-        return _counted((word, _distinct([self.term(word)])) for word in _words(text))
+        return _counted((word, _distinct([self.term(word)])) for word in words_of(text))
 
 
 class Analysers:
@@ -132,7 +117,7 @@ class Analysers:
         searched = list(dict.fromkeys(self.of(language) for language in sorted(languages) or [otherwise]))
         if len(searched) == 1:
             return searched[0].query_terms(text)
-        words = list(_words(text))
+        words = list(words_of(text))
         own = max([self.of(otherwise), *searched], key=lambda one: sum(one.term(word) is None for word in words))
         telling = (word for word in words if own.term(word) is not None)
         return _counted((word, _distinct([one.term(word) for one in searched])) for word in telling)
@@ -150,19 +135,6 @@ def _counted(found: Iterable[tuple[str, tuple[int, ...]]]) -> list[QueryTerm]:
             words.setdefault(terms, word)
             counted[terms] += 1
     return [QueryTerm(terms, counted[terms], word) for terms, word in words.items()]
-
-
-def _words(text: str) -> Iterable[str]:
-    if text.isascii():
-        return _ASCII_WORD.findall(text)
-    normal = unicodedata.normalize("NFKC", text).translate(_ARABIC_SIGNS)
-    return chain.from_iterable(_parts(run) for run in _WORD.findall(normal))
-
-
-def _parts(run: str) -> Sequence[str]:
-    if len(run) < 3 or not _IS_UNSPACED.match(run):
-        return (run,)
-    return [run[start : start + 2] for start in range(len(run) - 1)]
 
 
 class _Terms(dict[str, int | None]):
