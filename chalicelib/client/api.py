@@ -41,6 +41,7 @@ from chalicelib.contracts.documents import (
     UploadsCreate,
     UploadView,
 )
+from chalicelib.contracts.explanations import Explanation, Subject
 from chalicelib.contracts.health import Health
 from chalicelib.contracts.identities import ApiKeyCreate, ApiKeyCreated, ApiKeyView, Me
 from chalicelib.contracts.indexes import IndexCreate, IndexView
@@ -299,6 +300,10 @@ class Client:
     def runs(self) -> Iterator[RunSummary]:
         """List answered questions, newest first."""
         return self._items("/runs", RunSummary)
+
+    def explain(self, run_id: str, subject: Subject) -> Explanation:
+        """Say why a document or chunk was, or was not, among the passages of a run."""
+        return self._post(f"/runs/{_quoted(run_id)}/explain", subject, Explanation)
 
     def run(self, run_id: str) -> RunView:
         """Give one answered question with everything that led to its answer."""

@@ -14,6 +14,7 @@ from chalicelib.contracts.asking import (
     RunEvent,
     TokenEvent,
 )
+from chalicelib.contracts.explanations import Outcome, Subject
 from chalicelib.domain.releases import Strategy
 from chalicelib.domain.runs import RunKind, Verdict
 from chalicelib.errors import InvalidRequest, NotFound
@@ -116,6 +117,18 @@ def test_a_run_keeps_what_its_answer_was_made_of(client: Client) -> None:
     assert run.user == "somebody"
 
 
+def test_what_was_not_found_says_why(client: Client) -> None:
+    """Another document of the sample, which fewer passages leave no room for."""
+    wide = client.retrieve(RetrieveRequest(question=SAMPLE_QUESTION, top_k=50))
+    narrow = client.retrieve(RetrieveRequest(question=SAMPLE_QUESTION, top_k=1))
+    last = wide.passages[-1]
+    found = client.explain(narrow.run_id, Subject(chunk_id=last.chunk_id))
+    assert (found.outcome, found.rank, found.document_id) == (Outcome.RANKED_BELOW, 50, last.document_id)
+    assert client.explain(wide.run_id, Subject(chunk_id=last.chunk_id)).outcome is Outcome.RETURNED
+    with pytest.raises(NotFound):
+        client.explain(wide.run_id, Subject(document_id="doc_that_never_was"))
+
+
 def test_a_retrieve_run_shows_its_passages_again(client: Client) -> None:
     """Their texts are read from the chunks."""
     found = client.retrieve(RetrieveRequest(question=SAMPLE_QUESTION, top_k=2))
@@ -127,11 +140,13 @@ def test_a_retrieve_run_shows_its_passages_again(client: Client) -> None:
     [
         lambda: RetrieveRequest(question=SAMPLE_QUESTION, filter={"$where": "1"}),
         lambda: RetrieveRequest(question=SAMPLE_QUESTION, filter={"_acl": "hr"}),
-        lambda: RetrieveRequest(question=SAMPLE_QUESTION, rerank=True),
+        lambda: RetrieveRequest.model_validate(
+            {"question": SAMPLE_QUESTION, "retrieval": {"reranker": {"name": "telepathy"}}}
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_refused(client: Client, request_of: object) -> None:
-    """Malformed filters, the platform's own keys, and a reranker that the release has not."""
+    """Malformed filters, the platform's own keys, and a reranker that does not exist."""
     assert callable(request_of)
     with pytest.raises(InvalidRequest):
         client.retrieve(request_of())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.contracts.components import Components
@@ -46,7 +46,7 @@ class TalkingGateway:
         choice = Choice(message=message, finish_reason="stop")
         return ChatResponse(id="chat_1", created=0, model="test/model", choices=[choice], usage=Usage())
 
-    def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncIterator[ChatChunk]:
+    def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
         """See `ModelGateway.chat_stream`."""
         raise NotImplementedError
 

@@ -39,12 +39,14 @@ def explain(
     wanted: dict[str, Any] | None = None,
     top_k: int = 1,
     asked_at: datetime | None = None,
-    **subject: str,
+    subject: dict[str, str] | None = None,
+    document_id: str | None = None,
+    chunk_id: str | None = None,
 ) -> Explanation:
     """Ask what became of the subject in a run, as the edge does."""
     request = ExplanationRequest(
         run_id=run.run_id,
-        subject=Subject.model_validate(subject),
+        subject=Subject.model_validate(subject or {"document_id": document_id, "chunk_id": chunk_id}),
         release=run.release,
         question=run.searched[0].text,
         searched=run.searched,
@@ -186,10 +188,10 @@ def test_what_may_not_be_read_is_not_there(known: Knowledge, by: str) -> None:
     for document_id in (secret, gone):
         subject = document_id if by == "document_id" else chunk_of(known, document_id)
         with pytest.raises(NotFound) as missing:
-            explain(known, run, **{by: subject})
+            explain(known, run, subject={by: subject})
         said.add(missing.value.detail.replace(subject, "…"))
     with pytest.raises(NotFound) as missing:
-        explain(known, run, **{by: "chk_never_00000"})
+        explain(known, run, subject={by: "chk_never_00000"})
     said.add(missing.value.detail.replace("chk_never_00000", "…"))
     assert len(said) == 1
     assert explain(known, run, who=reader("board"), document_id=secret).outcome is not None
