@@ -141,6 +141,7 @@ def _request(path: Path, external_id: str) -> DocumentCreate:
         name=path.name,
         media_type=_MEDIA_TYPES[path.suffix],
         external_id=external_id,
+        language="en",
         metadata={"guide": path.parent.name},
         content_base64=base64.b64encode(path.read_bytes()).decode(),
     )
