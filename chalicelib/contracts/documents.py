@@ -31,6 +31,7 @@ class DocumentFields(RequestModel):
     name: DocumentName = Field(examples=["leave.md"])
     media_type: MediaType | None = Field(None, examples=["text/markdown"])
     external_id: ExternalId | None = Field(None, description="Yours; the same one again makes a new version")
+    language: Language | None = Field(None, description="Of its text; told from the text where it is left out")
     metadata: Metadata = Field(default_factory=dict)
     acl: Acl = Field(default_factory=lambda: [EVERYONE])
 
@@ -88,6 +89,7 @@ class DocumentView(ResponseModel):
     size_bytes: int
     pages: int | None
     chunks: int
+    language: str | None = Field(None, description="Of the version that answers questions, as it was said or found")
     error: DocumentError | None
     warnings: list[str] = Field(description="What was left out of the version that answers questions, by code")
     metadata: Metadata
@@ -238,7 +240,7 @@ class ChunkPreviewRequest(RequestModel):
     chunker: ComponentModel
     text: str | None = Field(None, max_length=MAX_PREVIEW_CHARACTERS)
     document_id: Identifier | None = None
-    language: Language = Field("en", description="Of the text; a document's is that of its index")
+    language: Language = Field("en", description="Of the text, not of a document")
 
     @model_validator(mode="after")
     def _one_source(self) -> ChunkPreviewRequest:

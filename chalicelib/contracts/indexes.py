@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from chalicelib.contracts.common import IndexName, RequestModel, ResponseModel, Timestamp
 from chalicelib.domain.indexes import ChunkContext, Component, GenerationStatus, Recipe
+from chalicelib.domain.languages import ISO_639_1, check_language
 
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
+Language = Annotated[str, AfterValidator(check_language), Field(json_schema_extra={"enum": sorted(ISO_639_1)})]
+"""By ISO 639-1."""
 
 
 class ComponentModel(RequestModel):
@@ -37,7 +39,9 @@ class RecipeModel(RequestModel):
         default_factory=lambda: ComponentModel(name="structure", max_tokens=256, overlap_tokens=32)
     )
     embedder: ComponentModel = Field(default_factory=lambda: ComponentModel(name="local/minilm"))
-    language: Language = "en"
+    language: Language = Field(
+        "en", description="Of documents that do not say theirs, where their text does not tell it either"
+    )
     context: ChunkContext = Field(
         ChunkContext.HEADINGS,
         strict=False,

@@ -17,6 +17,7 @@ from chalicelib.contracts.documents import (
     MediaType,
     Sha256,
 )
+from chalicelib.contracts.indexes import Language
 from chalicelib.domain.access import EVERYONE
 from chalicelib.domain.batches import MAX_IMPORT_PATH, check_import_path, check_import_prefix
 
@@ -97,6 +98,7 @@ class ManifestLine(RequestModel):
     name: DocumentName | None = None
     media_type: MediaType | None = None
     external_id: ExternalId | None = None
+    language: Language | None = None
     metadata: Metadata = Field(default_factory=dict)
     acl: Acl = Field(default_factory=lambda: [EVERYONE])
     text: str | None = None
@@ -118,13 +120,14 @@ class ManifestLine(RequestModel):
 class IngestionCreate(RequestModel):
     """
     Many documents for one index: those in *documents*, those a *manifest* in the import area lists, or all files there
-    whose path begins with *prefix*. *metadata* and *acl* hold for those that have none of their own.
+    whose path begins with *prefix*. *language*, *metadata* and *acl* hold for those that have none of their own.
     """
 
     index: IndexName
     documents: list[InlineDocument] | None = Field(None, min_length=1, max_length=MAX_BATCH_DOCUMENTS)
     manifest: ImportPath | None = None
     prefix: ImportPrefix | None = None
+    language: Language | None = None
     metadata: Metadata = Field(default_factory=dict)
     acl: Acl = Field(default_factory=lambda: [EVERYONE])
 

@@ -79,6 +79,7 @@ def document_view(document: Document) -> DocumentView:
         size_bytes=document.size_bytes,
         pages=published.pages if published else None,
         chunks=published.chunks if published else 0,
+        language=published.language if published else None,
         error=DocumentError.model_validate(document.error) if document.error else None,
         warnings=list(published.warnings) if published else [],
         metadata=dict(document.metadata),

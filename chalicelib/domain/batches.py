@@ -38,6 +38,7 @@ class Batch:
     manifest: str | None = None
     """Where the manifest lies in the import area; None where it came with the request, or is made from *prefix*."""
     prefix: str | None = None
+    language: str | None = None
     metadata: Metadata = field(default_factory=dict)
     acl: Sequence[str] = (EVERYONE,)
     lines: int | None = None

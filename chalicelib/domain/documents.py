@@ -108,6 +108,8 @@ class DocumentVersion:
     media_type: str | None
     name: str
     created_at: datetime
+    language: str | None = None
+    """As its owner said; None where the text is to tell."""
 
 
 class BlockKind(StrEnum):

@@ -84,6 +84,7 @@ _DOCUMENT = DocumentView(
     size_bytes=48,
     pages=None,
     chunks=1,
+    language="en",
     error=None,
     metadata={"team": "hr", "year": 2026},
     acl=["all"],
@@ -93,7 +94,7 @@ _DOCUMENT = DocumentView(
     created_at=_AT,
     updated_at=_AT,
 )
-_PENDING = _DOCUMENT.model_copy(update={"status": DocumentStatus.PENDING, "version": 0, "chunks": 0})
+_PENDING = _DOCUMENT.model_copy(update={"status": DocumentStatus.PENDING, "version": 0, "chunks": 0, "language": None})
 _QUEUED = JobView(
     job_id=_JOB_ID,
     kind=JobKind.INGEST,

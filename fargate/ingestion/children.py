@@ -120,7 +120,12 @@ def _fields(said: ManifestLine, batch: Batch) -> DocumentFields:
     check_user_metadata(metadata, acl)
     name = said.name or (said.source or "").rpartition("/")[2][:_MAX_NAME]
     return DocumentFields(
-        name=name, media_type=said.media_type, external_id=said.external_id, metadata=metadata, acl=acl
+        name=name,
+        media_type=said.media_type,
+        external_id=said.external_id,
+        language=said.language if "language" in own else batch.language,
+        metadata=metadata,
+        acl=acl,
     )
 
 

@@ -88,6 +88,7 @@ def _batch(request: IngestionCreate, index: Index) -> Batch:
     return Batch(
         manifest=request.manifest,
         prefix=request.prefix,
+        language=request.language,
         metadata=request.metadata,
         acl=tuple(request.acl),
         index_made_at=index.created_at,

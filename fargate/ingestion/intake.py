@@ -145,6 +145,7 @@ class Intake:
             media_type=fields.media_type,
             name=fields.name,
             created_at=now,
+            language=fields.language,
         )
         job = Job(
             job_id=job_id,

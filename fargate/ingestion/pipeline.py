@@ -43,6 +43,7 @@ from fargate.ingestion.artefacts import Artefacts
 from fargate.ingestion.attachments import Attachments
 from fargate.ingestion.burial import bury
 from fargate.ingestion.cutting import embedded_texts, name_chunks, spans_of
+from fargate.ingestion.languages import language_of
 from fargate.ingestion.retagging import Retagging
 from fargate.ingestion.reuse import EarlierVectors, vectors_of
 from fargate.ingestion.standing import DELETED, Overtaken, check_stands
@@ -57,13 +58,14 @@ _COPIED_AT_ONCE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is to be done: one version, for one generation of its index."""
+    """What is to be done: one version, for one generation of its index; *language* is all that is known of its text."""
 
     tenant: Tenant
     tracker: Tracker
     document: Document
     version: DocumentVersion
     generation: Generation
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,9 @@ class Pipeline:
                     Path(file.name),
                     name=work.version.name,
                     media_type=work.version.media_type,
-                    language=work.generation.recipe.language,
+                    language=work.language,
                 )
+        work = await asyncio.to_thread(_in_its_language, work, parsed)
         chunks = await self._cut(work, parsed)
         try:
             await asyncio.to_thread(self._take_in_attachments, work, parsed)
@@ -167,7 +170,8 @@ class Pipeline:
             bury(self._stores, tenant, document_id, at=self._clock.now())
             raise Overtaken(Rejection("deleted", f"The index {document.index!r} was deleted before it was ready."))
         version = self._stores.documents.version(tenant, document_id, number)
-        return Work(tenant, tracker, document, version, index.generation)
+        language = version.language or index.generation.recipe.language
+        return Work(tenant, tracker, document, version, index.generation, language)
 
     def _republish(self, work: Work) -> bool:
         """Publish what is published already under the new number, if the bytes are the same; say whether it was."""
@@ -184,9 +188,9 @@ class Pipeline:
     def _is_same(self, work: Work, published: Published) -> bool:
         if published.sha256 != work.version.sha256 or published.generation != work.generation.number:
             return False
-        # The name and the declared type decide which parser reads the bytes.
+        # The name and the declared type decide which parser reads the bytes, the language how their words are found.
         before = self._stores.documents.version(work.tenant, work.document.document_id, published.version)
-        return (before.name, before.media_type) == (work.version.name, work.version.media_type)
+        return _how_to_read(before) == _how_to_read(work.version)
 
     def _download(self, work: Work, file: IO[bytes]) -> str:
         digest = hashlib.sha256()
@@ -255,7 +259,7 @@ class Pipeline:
             known.metadata, document_id=known.document_id, attempt=work.version.attempt, acl=known.acl
         )
         records = [
-            VectorRecord(chunk.chunk_id, vector, text, metadata)
+            VectorRecord(chunk.chunk_id, vector, text, metadata, work.language)
             for chunk, text, vector in zip(entries.chunks, entries.texts, entries.vectors, strict=True)
         ]
         with span("ingestion.index", chunks=len(records)):
@@ -308,6 +312,16 @@ def _check_digest(version: DocumentVersion, digest: str) -> None:
         raise DocumentRejected("checksum_mismatch", detail)
 
 
+def _in_its_language(work: Work, parsed: ParsedDocument) -> Work:
+    if work.version.language is not None:
+        return work
+    return replace(work, language=language_of(parsed.text, otherwise=work.generation.recipe.language))
+
+
+def _how_to_read(version: DocumentVersion) -> tuple[str, str | None, str | None]:
+    return version.name, version.media_type, version.language
+
+
 def _vector_index(work: Work) -> VectorIndexName:
     return keys.vector_index(work.tenant, work.document.index, work.generation.number)
 
@@ -327,7 +341,7 @@ def _published(work: Work, parsed: ParsedDocument, chunks: int) -> Published:
         chunks=chunks,
         pages=parsed.pages,
         title=parsed.title,
-        language=work.generation.recipe.language,
+        language=work.language,
         sha256=work.version.sha256,
         warnings=parsed.warnings,
     )

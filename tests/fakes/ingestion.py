@@ -19,7 +19,7 @@ from chalicelib.adapters.file_blobs import FileBlobs
 from chalicelib.adapters.sqlite_queue import SqliteQueue
 from chalicelib.adapters.sqlite_table import SqliteTable
 from chalicelib.contracts.documents import DocumentAccepted, DocumentCreate, JobAccepted
-from chalicelib.contracts.indexes import IndexCreate
+from chalicelib.contracts.indexes import IndexCreate, RecipeModel
 from chalicelib.domain.documents import Attachment, Block, BlockKind, ParsedDocument, Span
 from chalicelib.domain.identifiers import DocumentId
 from chalicelib.domain.indexes import Component
@@ -226,9 +226,10 @@ class Site:
         self.service = IngestionService(stores=self.stores, tools=self.tools, clock=disk.clock)
         self.worker = IngestionWorker(self.stores, self.tools, disk.clock, options or predictable())
 
-    def create_index(self) -> None:
+    def create_index(self, language: str = "en") -> None:
         """Make the index."""
-        asyncio.run(self.service.create_index(ADA, IndexCreate(name=self.index)))
+        request = IndexCreate(name=self.index, recipe=RecipeModel(language=language))
+        asyncio.run(self.service.create_index(ADA, request))
 
     def submit(self, text: str, external_id: str | None = "leave", **fields: Any) -> DocumentAccepted:
         """Submit a document to the index."""

@@ -9,7 +9,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from chalicelib.contracts.common import RequestModel
+from chalicelib.contracts.documents import DocumentFields
 from chalicelib.contracts.identities import ApiKeyCreate
+from chalicelib.contracts.indexes import RecipeModel
+from chalicelib.contracts.ingestions import ManifestLine
 from chalicelib.contracts.queries import MAX_PAGE_ITEMS, DocumentsQuery, NoQuery, PageQuery
 from chalicelib.domain.documents import DocumentStatus
 
@@ -52,6 +55,16 @@ def test_queries_keep_to_their_bounds(model: type[BaseModel], given: dict[str, s
     """And to the names they have."""
     with pytest.raises(ValidationError):
         model.model_validate(given)
+
+
+@pytest.mark.parametrize("code", ["xx", "EN", "eng", "", "e", "english"])
+@pytest.mark.parametrize("model", [RecipeModel, DocumentFields, ManifestLine])
+def test_a_language_is_two_letters_of_iso_639_1(model: type[BaseModel], code: str) -> None:
+    """The answer says what was given, and what could be."""
+    with pytest.raises(ValidationError, match="ISO 639-1; give two letters, such as en"):
+        model.model_validate(
+            {"name": "a", "text": "A", "language": code} if model is not RecipeModel else {"language": code}
+        )
 
 
 @pytest.mark.parametrize(

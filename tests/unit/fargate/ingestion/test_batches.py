@@ -79,6 +79,26 @@ def test_documents_sent_together_become_one_each(disk: Disk, site: Site) -> None
     contents.assert_settled()
 
 
+def test_a_batch_may_say_the_language_of_its_documents(disk: Disk, site: Site) -> None:
+    """For those that do not say their own; a manifest's lines may say theirs too."""
+    ingest(
+        site,
+        documents=[*documents("One"), InlineDocument(name="2", external_id="2", text="2", language="fr")],
+        language="de",
+    )
+    put(disk, "all.jsonl", [{"name": "3", "external_id": "3", "text": "3", "language": "nl"}])
+    put(disk, "bad.jsonl", [{"name": "4", "external_id": "4", "text": "4", "language": "xx"}])
+    ingest(site, manifest="all.jsonl")
+    bad = ingest(site, manifest="bad.jsonl")
+    site.settle()
+    contents = Contents.of(disk.folder)
+    found = {name: contents.document(name)["published"]["language"] for name in ("One", "2", "3")}
+    assert found == {"One": "de", "2": "fr", "3": "nl"}
+    (failure,) = read(site, bad.job_id)["result"]["failures"]
+    assert failure["code"] == "invalid_line"
+    assert "'xx' is no language code of ISO 639-1" in failure["detail"]
+
+
 def test_children_are_listed_by_their_parent_alone(site: Site) -> None:
     """In order of line; the list of jobs shows the parent."""
     job = ingest(site, documents=documents("One", "Two"))

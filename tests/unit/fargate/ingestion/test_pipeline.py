@@ -17,6 +17,7 @@ from chalicelib.domain.documents import Block, BlockKind, Chunk, ParsedDocument,
 from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId, chunk_id
 from chalicelib.ports.models import Embeddings, Purpose
 from chalicelib.ports.queue import Delivery
+from chalicelib.ports.vectors import VectorQuery
 from fargate.ingestion.artefacts import Artefacts
 from fargate.ingestion.cutting import MAX_CHUNK_CHARACTERS, embedded_text, name_chunks
 from tests.fakes.ingestion import ADA, LEASE_S, Crash, Disk, Faults, HashEmbedder, Site, direction
@@ -53,6 +54,51 @@ def test_the_published_version_says_what_it_is(disk: Disk, site: Site) -> None:
         "version": 1, "generation": 1, "chunks": 2, "pages": None, "title": "0815", "language": "en",
         "sha256": hashlib.sha256(b"One.\n\nTwo.").hexdigest(), "warnings": [],
     }  # fmt: skip
+
+
+INFLECTED = {
+    "en": ("The leave policies of the company hold for all employees.", "policy"),
+    "de": ("Die Häuser der Gesellschaft stehen an der Straße zum Bahnhof.", "Hauses"),
+    "ar": ("الكِتَابُ موجود في المكتبة العامة بالقرب من الجامعة.", "كتاب"),
+    "ja": ("有給休暇は入社後六か月を経過した日から付与されます。", "休暇"),
+}
+
+
+def test_documents_of_four_languages_are_found_by_inflected_words(disk: Disk, site: Site) -> None:
+    """Each text tells its language, which the document shows, and is found by another form of a word of it."""
+    for language, (text, _) in INFLECTED.items():
+        site.submit(text, external_id=language)
+    site.settle()
+    contents = Contents.of(disk.folder)
+    (index,) = disk.vectors.indexes()
+    for language, (text, question) in INFLECTED.items():
+        assert contents.document(language)["published"]["language"] == language
+        (hit,) = disk.vectors.query(index, VectorQuery(10, text=question))
+        assert disk.vectors.get(index, [hit.key])[0].text == text
+
+
+def test_the_language_that_was_said_holds(disk: Disk, site: Site) -> None:
+    """Whatever the text tells; another one said later is a new version, whose vectors are taken over."""
+    text, _ = INFLECTED["de"]
+    site.submit(text, language="nl")
+    site.work()
+    assert Contents.of(disk.folder).document()["published"]["language"] == "nl"
+    site.submit(text, language="de")
+    site.work()
+    contents = Contents.of(disk.folder)
+    (index,) = disk.vectors.indexes()
+    assert [one.language for one in disk.vectors.get(index, sorted(contents.vectors))] == ["de"]
+    assert site.faults.calls.count("embedder.embed") == 1
+    contents.assert_settled()
+
+
+def test_a_text_that_does_not_tell_is_in_the_language_of_its_index(disk: Disk) -> None:
+    """A word or two may be of any."""
+    site = Site(disk)
+    site.create_index(language="de")
+    site.submit("Urlaub")
+    site.work()
+    assert Contents.of(disk.folder).document()["published"]["language"] == "de"
 
 
 def test_what_the_parser_left_out_is_said_on_the_document(site: Site) -> None:
