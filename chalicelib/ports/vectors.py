@@ -54,7 +54,8 @@ class VectorQuery:
     """
     What to look for: a *vector* (packed as in `VectorRecord`), a *text*, or both.
 
-    *top_k* bounds each leg by itself. *filter* is applied before ranking.
+    *top_k* bounds each leg by itself. *filter* is applied before ranking, and no score depends on what it excludes: the
+    statistics of BM25 are those of the entries that pass (where a service keeps its own, its adapter says so).
     """
 
     top_k: int

@@ -43,8 +43,8 @@ def search(
         return []
     permitted = snapshot.permitted(wanted)
     occurrences = _occurrences(snapshot, terms or ())
-    scores = None if terms is None else _bm25(snapshot, occurrences)
-    lexical = _no_positions() if scores is None else _best_matching(snapshot, permitted, top_k, scores)
+    scores = None if terms is None else _bm25(snapshot, permitted, occurrences)
+    lexical = _no_positions() if scores is None else _best_matching(snapshot, top_k, scores)
     near = _no_positions() if vector is None else _candidates(snapshot, permitted, top_k, vector)
     looked_at = _union(near, lexical)
     cosines = None if vector is None else _similarities(snapshot, looked_at, vector)
@@ -81,25 +81,30 @@ def _united(forms: Sequence[tuple[Positions, NDArray[np.uint16]]]) -> tuple[Posi
     return union, most
 
 
-def _bm25(snapshot: Snapshot, occurrences: Sequence[Occurrence]) -> NDArray[np.float32]:
+def _bm25(snapshot: Snapshot, permitted: Mask, occurrences: Sequence[Occurrence]) -> NDArray[np.float32]:
     """
-    Score every position by BM25 with k1 = 1.2 and b = 0.75 in Lucene's form, 0 where no term matches.
+    Score every permitted position by BM25 with k1 = 1.2 and b = 0.75 in Lucene's form, 0 where no term matches.
 
     sum over words of ln(1 + (N - n + 0.5) / (n + 0.5)) * tf / (tf + k1 * (1 - b + b * length / mean length)).
     Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009, section 3, without the constant factor
-    (k1 + 1). N, n and the mean are those of all live entries, permitted or not.
+    (k1 + 1). N, n and the mean are those of the permitted entries: no score tells of any other.
     """
     scores = np.zeros(snapshot.starts[-1], np.float32)
+    whole = bool(permitted.all())
+    count = len(permitted) if whole else int(np.count_nonzero(permitted))
+    norms = snapshot.length_norms(permitted)
     for term, positions, counts in occurrences:
-        holding = snapshot.count_live(positions)
-        weight = np.float32(term.count * math.log(1 + (snapshot.live - holding + 0.5) / (holding + 0.5)))
+        if not whole:
+            chosen = permitted.take(positions)
+            positions, counts = positions[chosen], counts[chosen]
+        weight = np.float32(term.count * math.log(1 + (count - len(positions) + 0.5) / (len(positions) + 0.5)))
         often = counts.astype(np.float32)
-        np.add.at(scores, positions, weight * often / (often + snapshot.length_norms.take(positions)))
+        np.add.at(scores, positions, weight * often / (often + norms(positions)))
     return scores
 
 
-def _best_matching(snapshot: Snapshot, permitted: Mask, top_k: int, scores: NDArray[np.float32]) -> Positions:
-    candidates = leading(scores if permitted.all() else scores * permitted, top_k, above=0)
+def _best_matching(snapshot: Snapshot, top_k: int, scores: NDArray[np.float32]) -> Positions:
+    candidates = leading(scores, top_k, above=0)
     return _ranked(snapshot, candidates, scores[candidates], top_k)
 
 

@@ -83,7 +83,6 @@ class Segment:
     quantised: QuantisedRows | None
     alive: Mask
     live: int
-    live_length: float
 
     @classmethod
     def of(cls, entries: Sequence[StoredEntry]) -> Segment:
@@ -112,7 +111,7 @@ class Segment:
         alive = self.alive.copy()
         alive[at[held]] = False
         live = int(np.count_nonzero(alive))
-        return replace(self, alive=alive, live=live, live_length=float(self.lengths[alive].sum(dtype=np.float64)))
+        return replace(self, alive=alive, live=live)
 
     @property
     def nbytes(self) -> int:
@@ -162,8 +161,7 @@ def _alive(
 ) -> Segment:
     quantised = QuantisedRows.where_possible(matrix) if len(rows) >= QUANTISED_ENTRIES else None
     alive = np.ones(len(rows), np.bool_)
-    total = float(lengths.sum(dtype=np.float64))
-    return Segment(rows, keys, matrix, lengths, postings, metadata, quantised, alive, len(rows), total)
+    return Segment(rows, keys, matrix, lengths, postings, metadata, quantised, alive, len(rows))
 
 
 def _moved(segment: Segment, first: int) -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16]]:

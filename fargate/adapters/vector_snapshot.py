@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -51,11 +51,15 @@ class Snapshot:
         return np.concatenate([segment.alive for segment in self.segments])
 
     @cached_property
-    def length_norms(self) -> NDArray[np.float32]:
-        """BM25's ``k1 * (1 - b + b * length / mean length)`` by position."""
-        mean = sum(segment.live_length for segment in self.segments) / max(self.live, 1)
-        lengths = np.concatenate([segment.lengths for segment in self.segments])
-        return (K1 * (1 - B + B * lengths / max(mean, 1))).astype(np.float32)
+    def lengths(self) -> NDArray[np.float64]:
+        """The number of words by position."""
+        return np.concatenate([segment.lengths for segment in self.segments]).astype(np.float64)
+
+    def length_norms(self, permitted: Mask) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
+        """Give what says BM25's ``k1 * (1 - b + b * length / mean length)`` at positions; the mean is *permitted*'s."""
+        mean = float(np.dot(self.lengths, permitted)) / max(int(np.count_nonzero(permitted)), 1)
+        slope = K1 * B / max(mean, 1)
+        return lambda positions: (K1 * (1 - B) + slope * self.lengths.take(positions)).astype(np.float32)
 
     @cached_property
     def nbytes(self) -> int:
@@ -87,10 +91,6 @@ class Snapshot:
             )
             for found in zip(*by_segment, strict=True)
         ]
-
-    def count_live(self, positions: NDArray[np.int64]) -> int:
-        """Count those of *positions* that are alive."""
-        return len(positions) if self.live == self.starts[-1] else int(np.count_nonzero(self.alive[positions]))
 
     def keys(self, positions: NDArray[np.int64]) -> list[str]:
         """Give the keys at the sorted *positions*."""

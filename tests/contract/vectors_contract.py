@@ -318,6 +318,17 @@ class VectorsContract:
         assert (by_rank(hits, "dense"), by_rank(hits, "lexical")) == (["hr"], ["hr"])
         assert not vectors.query(index, VectorQuery(1, pack(1, 0, 0), "leave", parse_filter({"team": "law"})))
 
+    def test_no_score_or_rank_tells_of_what_the_filter_excludes(
+        self, vectors: VectorIndex, index: VectorIndexName
+    ) -> None:
+        """Rare words that others hold, longer texts and nearer vectors change nothing, to the last digit."""
+        vectors.put(index, [record(f"hr{n}", (1, n, 0), "amber birch " * (n + 1), HR) for n in range(4)])
+        query = VectorQuery(10, pack(1, 0, 0), "amber cedar birch delta", ONLY_HR)
+        before = vectors.query(index, query)
+        vectors.put(index, [record(f"it{n}", (1, 0, 0.1), "amber " + "cedar " * n, IT) for n in range(9)])
+        after = {hit.key: hit for hit in vectors.query(index, query)}
+        assert {hit.key: hit for hit in before} == after
+
     def test_a_filter_tells_true_from_one(self, vectors: VectorIndex, index: VectorIndexName) -> None:
         """Also when the one was asked for just before the other."""
         vectors.put(index, [record("number", metadata={"a": 1}), record("boolean", metadata={"a": True})])
