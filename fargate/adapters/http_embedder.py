@@ -22,7 +22,9 @@ from chalicelib.errors import BadUpstream, DeadlineExceeded, RagError, Unavailab
 from chalicelib.observability.spans import TRACE_HEADER, span, trace_header
 from chalicelib.ports.models import EmbedderInfo, Embeddings, Purpose, TokenSpans
 from fargate.adapters.embedding_groups import embed_groups, grouped
-from fargate.adapters.minilm import FRAME, MINILM, MiniLmTokenizer, refuse_unusable
+from fargate.adapters.embedding_tokenizer import refuse_unusable
+from fargate.adapters.local_model import LocalModel
+from fargate.adapters.minilm import MINILM
 
 _GROUP_TEXTS = 64
 _GROUP_CHARACTERS = 1_000_000  # in UTF-8 and JSON still under the service's limit of 8 MiB
@@ -43,15 +45,21 @@ class HttpEmbedder:
     See `Embedder`. Each purpose has its own connections, so that questions never wait for documents' answers.
 
     *base_url* is where the service's paths begin (``http://host:port``); *token_source* gives a fresh identity token
-    for each request. Redirects are not followed, since they would carry the token elsewhere. `close` it in the end.
+    for each request. *model* is the one to ask for, whose tokenizer is needed here too. Redirects are not followed,
+    since they would carry the token elsewhere. `close` it in the end.
     """
 
     def __init__(
-        self, base_url: str, token_source: Callable[[], str], options: HttpEmbedderOptions = HttpEmbedderOptions()
+        self,
+        base_url: str,
+        token_source: Callable[[], str],
+        options: HttpEmbedderOptions = HttpEmbedderOptions(),
+        model: LocalModel = MINILM,
     ) -> None:
         self._url = base_url.rstrip("/") + "/embedding/v1/embeddings"
         self._token_source = token_source
-        self._tokenizer = MiniLmTokenizer()
+        self._info = model.info
+        self._tokenizer = model.tokenizer()
         self._timeouts = {
             Purpose.QUERY: urllib3.Timeout(connect=options.connect_s, read=options.query_s),
             Purpose.DOCUMENT: urllib3.Timeout(connect=options.connect_s, read=options.document_s),
@@ -63,7 +71,7 @@ class HttpEmbedder:
     @property
     def info(self) -> EmbedderInfo:
         """See `Embedder.info`."""
-        return MINILM
+        return self._info
 
     async def embed(self, texts: Sequence[str], purpose: Purpose) -> Embeddings:
         """See `Embedder.embed`; an empty text is an `InvalidRequest`."""
@@ -96,13 +104,14 @@ class HttpEmbedder:
         # Only what the model will read is sent, however long the texts are.
         request = EmbeddingsRequest(
             input=[self._tokenizer.head(text) for text in texts],
-            model=MINILM.name,
+            model=self._info.name,
             encoding_format="base64",
             input_type=purpose.value,
         )
-        tokens = [len(ids) - len(FRAME) for ids in self._tokenizer.ids(request.input)]
+        framed = len(self._tokenizer.frames[purpose])
+        tokens = [len(ids) - framed for ids in self._tokenizer.ids(request.input, purpose)]
         answer = self._post(request.model_dump_json(exclude_none=True).encode(), purpose, headers)
-        return Embeddings(_vectors(answer, len(texts)), tokens)
+        return Embeddings(_vectors(answer, len(texts), self._info.dimension), tokens)
 
     def _post(self, body: bytes, purpose: Purpose, headers: dict[str, str]) -> bytes:
         try:
@@ -129,13 +138,13 @@ def _problem(body: bytes) -> dict[str, Any]:
     return problem if isinstance(problem, dict) else {}
 
 
-def _vectors(body: bytes, count: int) -> list[bytes]:
+def _vectors(body: bytes, count: int, dimension: int) -> list[bytes]:
     try:
         items = sorted(EmbeddingsResponse.model_validate_json(body).data, key=lambda item: item.index)
         vectors = [base64.b64decode(str(item.embedding), validate=True) for item in items]
     except (ValidationError, binascii.Error) as error:
         raise BadUpstream("the embedding service answered something else than embeddings") from error
     sizes = {len(vector) for vector in vectors}
-    if [item.index for item in items] != list(range(count)) or sizes - {MINILM.dimension * 4}:
+    if [item.index for item in items] != list(range(count)) or sizes - {dimension * 4}:
         raise BadUpstream(f"the embedding service answered {len(vectors)} vectors of {sizes} bytes to {count} texts")
     return vectors

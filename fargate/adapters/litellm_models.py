@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import importlib
 import logging
 import os
-import sys
+import threading
+import warnings
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from importlib import metadata
 from typing import Any
@@ -40,7 +40,6 @@ _BY_CLASS = {
     "MidStreamFallbackError": FailureKind.BROKEN_OFF,
     "ServiceUnavailableError": FailureKind.UNAVAILABLE,
     "APIResponseValidationError": FailureKind.BAD_ANSWER,
-    "APIConnectionError": FailureKind.UNAVAILABLE,
 }
 
 
@@ -61,9 +60,15 @@ class LiteLlmProvider:
         litellm = await _loaded()
         options = {"stream": True, "stream_options": {"include_usage": True}}
         chunks = await _tried(litellm.acompletion(**_arguments(call), **options))
+        said = False
         try:
             while (chunk := await _tried(_next(chunks))) is not None:
-                yield _plain(chunk)
+                plain = _plain(chunk)
+                said = said or _says_something(plain)
+                if not said and _is_finished(plain):
+                    # It ends every stream as if it were complete, also one that was no stream at all.
+                    raise ProviderFailure(FailureKind.BAD_ANSWER)
+                yield plain
         finally:
             await _closed(chunks)
 
@@ -84,13 +89,23 @@ class LiteLlmProvider:
         return _plain(await _tried(litellm.arerank(**_arguments(call), return_documents=False)))
 
 
+_lock = threading.Lock()
+_library: Any = None
+
+
 async def _loaded() -> Any:
     """Give the module; its import takes seconds and must not hold the event loop."""
-    return await asyncio.to_thread(_library) if "litellm" not in sys.modules else _library()
+    return _library or await asyncio.to_thread(_load)
 
 
-@functools.cache
-def _library() -> Any:
+def _load() -> Any:
+    global _library
+    with _lock:
+        _library = _library or _imported()
+    return _library
+
+
+def _imported() -> Any:
     """
     Import LiteLLM, and switch off what it would do beside translating.
 
@@ -109,10 +124,37 @@ def _library() -> Any:
         logger.setLevel(logging.CRITICAL)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    _send_once()
     litellm.suppress_debug_info = True
     litellm.turn_off_message_logging = True
     litellm.disable_streaming_logging = True
+    # Pydantic's complaints about what LiteLLM makes of odd answers quote the answer.
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings")
+    # The first call imports as much again, which an answer that is made up pays for.
+    litellm.completion(
+        model="hosted_vllm/none", api_key="none", messages=[{"role": "user", "content": ""}], mock_response="yes"
+    )
     return litellm
+
+
+def _send_once() -> None:
+    """
+    Keep LiteLLM's HTTP client from sending a request again on another connection, and from following redirects.
+
+    Each attempt is one request, which is counted, and a redirect would carry the key elsewhere.
+    """
+    handler = importlib.import_module("litellm.llms.custom_httpx.http_handler").AsyncHTTPHandler
+    create_client = handler.create_client
+
+    def create_strict_client(self: Any, *arguments: Any, **options: Any) -> Any:
+        self.follow_redirects = False
+        return create_client(self, *arguments, **options)
+
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise ProviderFailure(FailureKind.UNAVAILABLE)
+
+    handler.create_client = create_strict_client
+    handler.single_connection_post_request = refuse
 
 
 def _arguments(call: ProviderCall) -> dict[str, Any]:
@@ -139,10 +181,23 @@ async def _tried(work: Awaitable[Any]) -> Any:
     raise failure
 
 
+def _is_unreached(error: BaseException | None) -> bool:
+    """Say whether *error* comes of a connection that was not made, or of a request that was not sent again."""
+    while error is not None:
+        if isinstance(error, ProviderFailure) or type(error).__name__ in {"ConnectError", "ConnectTimeout"}:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _failure(error: Exception) -> ProviderFailure:
     names = [one.__name__ for one in type(error).__mro__]
     status = getattr(error, "status_code", None)
     kind = next((_BY_CLASS[name] for name in names if name in _BY_CLASS), None)
+    if _is_unreached(error):
+        kind = FailureKind.UNAVAILABLE
+    elif "APIConnectionError" in names:
+        kind = FailureKind.BAD_ANSWER  # what it says of all that it cannot read
     if kind is None:
         kind = FailureKind.SERVER_ERROR if isinstance(status, int) else FailureKind.BAD_ANSWER
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
@@ -165,5 +220,14 @@ async def _closed(chunks: Any) -> None:
 
 
 def _plain(answer: Any) -> Mapping[str, Any]:
-    plain: Mapping[str, Any] = answer.model_dump()
+    plain: Mapping[str, Any] = answer.model_dump(warnings=False)
     return plain
+
+
+def _says_something(chunk: Mapping[str, Any]) -> bool:
+    deltas = [choice.get("delta") or {} for choice in chunk.get("choices") or ()]
+    return any(delta.get("content") or delta.get("tool_calls") or delta.get("reasoning_content") for delta in deltas)
+
+
+def _is_finished(chunk: Mapping[str, Any]) -> bool:
+    return any(choice.get("finish_reason") == "stop" for choice in chunk.get("choices") or ())

@@ -7,6 +7,7 @@ import contextlib
 import json
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -15,8 +16,6 @@ import aiohttp
 from chalicelib.ports.model_providers import Access, FailureKind, ProviderCall, ProviderFailure
 from fargate.adapters.provider_refusals import failure_of
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-MAX_EVENT_BYTES = 4 * 1024 * 1024
 MAX_REFUSAL_BYTES = 64 * 1024
 CONNECT_S = 5.0
 KEPT_ALIVE_S = 30.0
@@ -27,6 +26,14 @@ _DONE = b"[DONE]"
 _NOT_OPENAI = frozenset({"input_type"})
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerLimits:
+    """How much of an answer is read; an *event* is one chunk of a stream."""
+
+    whole_bytes: int = 64 * 1024 * 1024
+    event_bytes: int = 4 * 1024 * 1024
+
+
 class OpenAiProvider:
     """
     See `ModelProvider`. Connections are kept, for the event loop that made them; `close` it there in the end.
@@ -34,7 +41,8 @@ class OpenAiProvider:
     Redirects are not followed, since they would carry the key elsewhere, and no proxy is taken from the environment.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: AnswerLimits = AnswerLimits()) -> None:
+        self._limits = limits
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -56,7 +64,7 @@ class OpenAiProvider:
         finished = False
         async with self._answer("/chat/completions", call, options) as response:
             _check_type(response, _EVENTS)
-            async for data in _events(response):
+            async for data in _events(response, self._limits.event_bytes):
                 if data == _DONE:
                     return
                 chunk = _object(data)
@@ -76,7 +84,7 @@ class OpenAiProvider:
     async def _whole(self, path: str, call: ProviderCall, options: Mapping[str, Any]) -> Mapping[str, Any]:
         async with self._answer(path, call, options) as response:
             _check_type(response, _JSON)
-            return _object(await _read(response, MAX_ANSWER_BYTES))
+            return _object(await _read(response, self._limits.whole_bytes))
 
     @contextlib.asynccontextmanager
     async def _answer(
@@ -141,7 +149,7 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _events(response: aiohttp.ClientResponse, limit_bytes: int) -> AsyncIterator[bytes]:
     """Give the data of each server-sent event; one line each, as all who speak this protocol send them."""
     rest = b""
     async for piece in response.content.iter_any():
@@ -149,7 +157,7 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         for line in lines:
             if line.startswith(b"data:"):
                 yield line[5:].strip()
-        if len(rest) > MAX_EVENT_BYTES:
+        if len(rest) > limit_bytes:
             raise ProviderFailure(FailureKind.BAD_ANSWER)
 
 

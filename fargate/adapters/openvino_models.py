@@ -1,4 +1,4 @@
-"""The local embedding model: all-MiniLM-L6-v2 on OpenVINO, in this process, on the CPU."""
+"""Local embedding models on OpenVINO, in this process, on the CPU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +18,9 @@ from chalicelib.ports.models import EmbedderInfo, Embeddings, Purpose, TokenSpan
 from fargate.adapters.admission import Admission
 from fargate.adapters.embedding_backlog import EmbeddingBacklog, Group, WaitingText, padded_length
 from fargate.adapters.embedding_groups import embed_groups, grouped
-from fargate.adapters.minilm import FRAME, MINILM, MiniLmTokenizer, model_file, refuse_unusable
+from fargate.adapters.embedding_tokenizer import refuse_unusable
+from fargate.adapters.local_model import LocalModel
+from fargate.adapters.minilm import MINILM
 from fargate.adapters.openvino_runtime import openvino_runtime
 
 _GROUP_TEXTS = 64
@@ -50,13 +51,16 @@ class OpenVinoEmbedder:
     """
     See `Embedder`. Calls from any task and any event loop share batches; questions go before documents.
 
-    Construction loads and compiles the model (half a second), and raises `ConfigurationError` when OpenVINO is not
-    installed or a file is not the expected one. `close` it in the end.
+    Construction loads and compiles the model (MiniLM in half a second), and raises `ConfigurationError` when OpenVINO
+    is not installed or a file is not the expected one. `close` it in the end.
     """
 
-    def __init__(self, options: EmbedderOptions = EmbedderOptions(), model: Path | None = None) -> None:
-        self._tokenizer = MiniLmTokenizer()
-        self._model = _compile(model_file(model), options)
+    def __init__(self, options: EmbedderOptions = EmbedderOptions(), model: LocalModel = MINILM) -> None:
+        self._info = model.info
+        self._tokenizer = model.tokenizer()
+        self._model = _compile(model.graph(), options)
+        frame = self._tokenizer.frames[Purpose.QUERY]
+        shortest = (*frame.before, *frame.after)
         self._backlog = EmbeddingBacklog(options.batch_tokens)
         self._admission = {purpose: Admission(options.waiting) for purpose in Purpose}
         self._tokenizing = ThreadPoolExecutor(1, "tokenizer")
@@ -64,7 +68,7 @@ class OpenVinoEmbedder:
         self._batches = 0
         self._workers = [
             threading.Thread(target=self._work, args=(request,), name=f"embedder-{number}", daemon=True)
-            for number, request in enumerate(_ready_requests(self._model, options.streams))
+            for number, request in enumerate(_ready_requests(self._model, options.streams, shortest))
         ]
         for worker in self._workers:
             worker.start()
@@ -72,7 +76,7 @@ class OpenVinoEmbedder:
     @property
     def info(self) -> EmbedderInfo:
         """See `Embedder.info`."""
-        return MINILM
+        return self._info
 
     @property
     def precision(self) -> str:
@@ -104,17 +108,18 @@ class OpenVinoEmbedder:
 
     async def _embed_group(self, texts: Sequence[str], purpose: Purpose) -> Embeddings:
         async with self._admission[purpose].room(len(texts)):
-            ids = await self._ids(texts)
+            ids = await self._ids(texts, purpose)
             group = Group(ids)
             self._backlog.put(group.texts, purpose)
             vectors = await asyncio.wrap_future(group.future)
-        return Embeddings(vectors, tokens=[len(each) - len(FRAME) for each in ids])
+        framed = len(self._tokenizer.frames[purpose])
+        return Embeddings(vectors, tokens=[len(each) - framed for each in ids])
 
-    async def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+    async def _ids(self, texts: Sequence[str], purpose: Purpose) -> list[list[int]]:
         if sum(map(len, texts)) <= _INLINE_CHARACTERS:
-            return self._tokenizer.ids(texts)
+            return self._tokenizer.ids(texts, purpose)
         try:
-            tokenizing = self._tokenizing.submit(self._tokenizer.ids, texts)
+            tokenizing = self._tokenizing.submit(self._tokenizer.ids, texts, purpose)
         except RuntimeError as error:  # what an executor says after its shutdown
             raise Unavailable("the embedding model is shutting down; try again") from error
         return await asyncio.wrap_future(tokenizing)
@@ -132,7 +137,7 @@ class OpenVinoEmbedder:
                     text.group.deliver(text.place, vector)
 
 
-def _compile(model: Path, options: EmbedderOptions) -> Any:
+def _compile(graph: Any, options: EmbedderOptions) -> Any:
     openvino = openvino_runtime()
     config = {
         "PERFORMANCE_HINT": "THROUGHPUT",
@@ -141,12 +146,12 @@ def _compile(model: Path, options: EmbedderOptions) -> Any:
     }
     if options.precision == "f32":
         config["INFERENCE_PRECISION_HINT"] = openvino.Type.f32
-    return openvino.Core().compile_model(model, "CPU", config)
+    return openvino.Core().compile_model(graph, "CPU", config)
 
 
-def _ready_requests(model: Any, count: int) -> list[Any]:
+def _ready_requests(model: Any, count: int, shortest: Sequence[int]) -> list[Any]:
     """
-    Make *count* requests that have run once, one after the other.
+    Make *count* requests that have run once on the *shortest* text, one after the other.
 
     The first runs prepare the kernels, and set up what OpenVINO's bindings share with NumPy. When two threads meet in
     the latter, each waits for what the other holds, the interpreter's lock among it, and the whole process stands still
@@ -155,7 +160,7 @@ def _ready_requests(model: Any, count: int) -> list[Any]:
     requests = [model.create_infer_request() for _ in range(count)]
     with _FIRST_RUNS:
         for request in requests:
-            _infer(request, [FRAME])
+            _infer(request, [shortest])
     return requests
 
 
@@ -167,7 +172,9 @@ def _infer(request: Any, batch: Sequence[Sequence[int]]) -> list[bytes]:
     for row, text in enumerate(batch):
         ids[row, : len(text)] = text
         mask[row, : len(text)] = 1
-    request.infer({"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}, share_inputs=True)
+    inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+    known = {name for each in request.model_inputs for name in each.names}
+    request.infer({name: array for name, array in inputs.items() if name in known}, share_inputs=True)
     hidden = request.get_output_tensor().data
     return [_pool(hidden[row, : len(text)]) for row, text in enumerate(batch)]
 

@@ -118,7 +118,7 @@ def _again(progress: Progress, now: float, circuit_of: CircuitOf, chance: Chance
     """Give the repetition that can begin first, of a call whose failure may pass."""
     backoff_s = FIRST_BACKOFF_S * 2 ** (progress.attempt - 2) * chance()  # full jitter
     tries = []
-    for deployment, failure in dict(progress.failures).items():
+    for deployment, failure in {one.model: (one, failure) for one, failure in progress.failures}.values():
         circuit = circuit_of(deployment.model)
         rests_s = max(circuit.rests_until - now, 0.0)
         # One that is at its limit says when to come back; one that is out of order is not waited for.
