@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from pydantic import JsonValue
 
@@ -69,7 +70,7 @@ class GenerationSettings:
     """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReleaseConfig:
     """Everything that decides an answer. Equal configurations have equal ids, whoever wrote them down, and when."""
 
@@ -83,9 +84,9 @@ class ReleaseConfig:
         """Give the JSON text that is hashed: sorted names, no white space, every default written out."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
-    @property
+    @cached_property
     def release_id(self) -> ReleaseId:
-        """Give ``rel_`` and the first 160 bits of the SHA-256 of `canonical`."""
+        """``rel_`` and the first 160 bits of the SHA-256 of `canonical`."""
         return ReleaseId("rel_" + hashlib.sha256(self.canonical().encode()).hexdigest()[:40])
 
 

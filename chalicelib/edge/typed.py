@@ -78,8 +78,9 @@ def _called(
         body = reading.body_of(request)
         if_match = reading.revision_of(request) if operation.takes_if_match else None
         call = Call(edge, reading.validated(operation.input, body), place, principal, if_match)
-        named = reading.digest(operation.name, place, body)
-        return _response(operation, once(operation, call, request.headers.get(KEY_HEADER), named))
+        key = request.headers.get(KEY_HEADER)
+        named = reading.digest(operation.name, place, body) if key is not None else ""
+        return _response(operation, once(operation, call, key, named))
 
 
 def _principal(edge: Edge, request: Request) -> Principal:

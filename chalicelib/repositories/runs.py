@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import cast
+
+from pydantic import JsonValue
 
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.identifiers import DocumentId, RunId
@@ -29,11 +32,17 @@ class Runs:
 
     def add(self, tenant: Tenant, run: Run) -> None:
         """Store a run."""
-        stored = _without_texts(run) if run.kind is RunKind.RETRIEVE else run
+        only_found = run.kind is RunKind.RETRIEVE
+        data = _runs.dump(run)
         expires_at = int(run.created_at.timestamp()) + self._retention_s
         listed = (keys.runs_of(tenant), run.run_id)
-        item = Item(keys.run(tenant, run.run_id), _runs.dump(stored), expires_at=expires_at, gsi1=listed)
-        holds = sorted(mentioned(run)) if stored is run else []
+        item = Item(
+            keys.run(tenant, run.run_id),
+            _without_texts(data) if only_found else data,
+            expires_at=expires_at,
+            gsi1=listed,
+        )
+        holds = [] if only_found else sorted(mentioned(run))
         links = [Item(keys.mention(tenant, one, run.run_id), {}, expires_at=expires_at) for one in holds]
         self._table.write(Put(item), *map(Put, links))
 
@@ -81,5 +90,6 @@ class Mentions:
             self._table.write(Delete(keys.mention(tenant, document_id, run_id)))
 
 
-def _without_texts(run: Run) -> Run:
-    return replace(run, passages=[replace(passage, text="", heading_path=(), context="") for passage in run.passages])
+def _without_texts(data: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    passages = cast("list[dict[str, JsonValue]]", data["passages"])
+    return {**data, "passages": [{**one, "text": "", "heading_path": [], "context": ""} for one in passages]}

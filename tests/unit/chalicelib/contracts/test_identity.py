@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,15 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chalicelib.contracts.identity import CLOCK_SKEW, ISSUER, LIFETIME, IdentitySigner, IdentityVerifier
+from chalicelib.contracts.identity import (
+    CLOCK_SKEW,
+    ISSUER,
+    LIFETIME,
+    MAX_REMEMBERED,
+    REUSED_FOR,
+    IdentitySigner,
+    IdentityVerifier,
+)
 from chalicelib.domain.access import Principal, Role, Tenant
 from chalicelib.domain.identifiers import TenantId
 from chalicelib.errors import Unauthenticated
@@ -40,6 +49,37 @@ def test_a_token_out_of_its_time_is_refused(age: timedelta) -> None:
 def test_clocks_may_be_a_little_apart(age: timedelta) -> None:
     """Two machines never have quite the same time."""
     assert VERIFIER.verify(SIGNER.sign(WIDE, datetime.now(UTC) - age)) == WIDE
+
+
+def test_a_token_that_was_good_ends_all_the_same() -> None:
+    """That it was checked before does not make it last."""
+    now = datetime.now(UTC)
+    later = [now.timestamp()]
+    verifier = IdentityVerifier(KEY.public_key(), now=lambda: later[0])
+    token = IdentitySigner(KEY).sign(WIDE, now)
+    assert verifier.verify(token) == verifier.verify(token) == WIDE
+    later[0] += (LIFETIME + CLOCK_SKEW).total_seconds() + 1
+    with pytest.raises(Unauthenticated):
+        verifier.verify(token)
+
+
+def test_a_principal_gets_the_same_token_for_a_while() -> None:
+    """And another one when the first is a minute old; a principal that differs in anything never gets it."""
+    signer, now = IdentitySigner(KEY), datetime.now(UTC)
+    first = signer.sign(WIDE, now)
+    assert signer.sign(WIDE, now + REUSED_FOR - SECOND) == first
+    narrower = replace(WIDE, roles=frozenset()), replace(WIDE, groups=frozenset()), replace(WIDE, indexes=frozenset())
+    assert first not in {signer.sign(principal, now) for principal in narrower}
+    assert first not in {signer.sign(WIDE, now + REUSED_FOR), signer.sign(WIDE, now - SECOND)}
+
+
+def test_many_principals_do_not_fill_the_memory() -> None:
+    """What is remembered is forgotten again, and made anew when it is needed."""
+    signer, verifier, now = IdentitySigner(KEY), IdentityVerifier(KEY.public_key()), datetime.now(UTC)
+    for number in range(MAX_REMEMBERED + 2):
+        principal = replace(NARROW, subject=f"user-{number}")
+        assert verifier.verify(signer.sign(principal, now)) == principal
+    assert len(signer._made) == len(verifier._checked) == 2
 
 
 def test_anothers_signature_is_refused() -> None:

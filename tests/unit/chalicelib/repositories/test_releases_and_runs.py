@@ -15,7 +15,8 @@ from chalicelib.domain.indexes import Recipe
 from chalicelib.domain.releases import Release, ReleaseConfig, ReleaseStatus
 from chalicelib.domain.runs import Citation, Claim, Passage, Reasons, Run, RunKind, Verdict
 from chalicelib.errors import NotFound
-from chalicelib.ports.table import Table
+from chalicelib.ports.table import Put, Table
+from chalicelib.repositories import keys
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.runs import Mentions, Runs
 from tests.fakes.clock import HandClock
@@ -63,6 +64,17 @@ def test_the_first_writing_of_a_release_stays(table: Table) -> None:
     releases.add(ACME, RELEASE)
     releases.add(ACME, replace(RELEASE, created_by="bob", status=ReleaseStatus.ADHOC))
     assert releases.get(ACME, RELEASE.release_id).created_by == "ann"
+
+
+def test_a_release_that_others_changed_is_read_as_it_stands_now(table: Table) -> None:
+    """What was read before is only given again while the row is the same."""
+    releases, key = Releases(table), keys.release(ACME, RELEASE.release_id)
+    releases.add(ACME, RELEASE)
+    assert releases.get(ACME, RELEASE.release_id) is releases.get(ACME, RELEASE.release_id)
+    stored = table.get(key)
+    assert stored is not None
+    table.write(Put(replace(stored, data={**stored.data, "status": "retired"})))
+    assert releases.get(ACME, RELEASE.release_id).status is ReleaseStatus.RETIRED
 
 
 def test_a_release_of_another_tenant_is_missing(table: Table) -> None:
