@@ -57,7 +57,7 @@ class Snapshot:
 
     def length_norms(self, permitted: Mask) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
         """Give what says BM25's ``k1 * (1 - b + b * length / mean length)`` at positions; the mean is *permitted*'s."""
-        mean = float(np.dot(self.lengths, permitted)) / max(int(np.count_nonzero(permitted)), 1)
+        mean = float(self.lengths.sum(where=permitted)) / max(int(np.count_nonzero(permitted)), 1)
         slope = K1 * B / max(mean, 1)
         return lambda positions: (K1 * (1 - B) + slope * self.lengths.take(positions)).astype(np.float32)
 
