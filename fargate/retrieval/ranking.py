@@ -43,8 +43,8 @@ class Ranked:
     weight: DenseWeight | None
     found_by: Sequence[int] = (1,)
 
-    def reasons(self) -> Reasons:
-        """Say why it stands there."""
+    def reasons(self, rank: int | None = None) -> Reasons:
+        """Say why it stands there, at *rank* of the ranking."""
         hit = self.hit
         return Reasons(
             dense_rank=hit.dense_rank,
@@ -56,6 +56,7 @@ class Ranked:
             dense_weight=round(self.weight.share, 4) if self.weight else None,
             weight_reason=self.weight.reason if self.weight else None,
             found_by=tuple(self.found_by),
+            fused_rank=rank,
         )
 
 

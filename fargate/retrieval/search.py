@@ -104,7 +104,7 @@ def _batches(ranked: Sequence[Ranked], first: int) -> Iterator[Sequence[Ranked]]
 
 
 def _placed(passage: Passage, ranked: Ranked, rank: int) -> Passage:
-    return replace(passage, score=ranked.score, reasons=replace(ranked.reasons(), fused_rank=rank))
+    return replace(passage, score=ranked.score, reasons=ranked.reasons(rank))
 
 
 def _cut_off(found: Found, candidates: int) -> bool:
