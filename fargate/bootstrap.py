@@ -24,10 +24,15 @@ from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
+from fargate.adapters import multilingual_e5
 from fargate.adapters.http_embedder import HttpEmbedder
+from fargate.adapters.lazy_embedder import LazyEmbedder
 from fargate.adapters.litellm_models import LiteLlmProvider
 from fargate.adapters.litellm_prices import LiteLlmPrices
+from fargate.adapters.local_model import LocalModel
 from fargate.adapters.local_models import LocalProvider
+from fargate.adapters.minilm import MINILM
+from fargate.adapters.multilingual_e5 import MULTILINGUAL_E5
 from fargate.adapters.openai_http import OpenAiProvider
 from fargate.adapters.openvino_models import EmbedderOptions, OpenVinoEmbedder
 from fargate.adapters.sqlite_vectors import SqliteVectors
@@ -137,15 +142,20 @@ class Services:
     @cached_property
     def embedders(self) -> Mapping[str, Embedder]:
         """The embedding models by name."""
+        minilm = self._opened.enter_context(closing(self._embedder(MINILM)))
+        embedders: dict[str, Embedder] = {minilm.info.name: minilm}
+        if multilingual_e5.is_installed():
+            info = MULTILINGUAL_E5.info
+            lazy = LazyEmbedder(info, lambda: self._embedder(MULTILINGUAL_E5))
+            embedders[info.name] = self._opened.enter_context(closing(lazy))
+        return embedders
+
+    def _embedder(self, model: LocalModel) -> HttpEmbedder | OpenVinoEmbedder:
         settings = self.core.settings
-        embedder: HttpEmbedder | OpenVinoEmbedder
         if settings.embedding_url:
-            embedder = HttpEmbedder(settings.embedding_url, self.core.service_token)
-        else:
-            options = EmbedderOptions(streams=settings.embedding_streams, threads=settings.embedding_threads)
-            embedder = OpenVinoEmbedder(options)
-        self._opened.enter_context(closing(embedder))
-        return {embedder.info.name: embedder}
+            return HttpEmbedder(settings.embedding_url, self.core.service_token, model=model)
+        options = EmbedderOptions(streams=settings.embedding_streams, threads=settings.embedding_threads)
+        return OpenVinoEmbedder(options, model)
 
     @cached_property
     def vectors(self) -> VectorIndex:

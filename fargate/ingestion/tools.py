@@ -16,6 +16,8 @@ from chalicelib.ports.models import Embedder
 from fargate.ingestion.chunkers.chunker import Chunker
 
 DEFAULT_EMBEDDER = Recipe().embedder.name
+OPTIONAL_EMBEDDERS = {"local/multilingual-e5-small": "multilingual"}
+"""Those that come with an extra, by name."""
 
 
 class Sandbox(Protocol):
@@ -75,7 +77,9 @@ class Tools:
         found = self.embedders.get(component.name)
         if found is None:
             known = ", ".join(sorted(self.embedders))
-            raise InvalidRequest(f"There is no embedder {component.name!r}; known are: {known}.")
+            extra = OPTIONAL_EMBEDDERS.get(component.name)
+            remedy = f" Install the extra: pip install 'ragstone[{extra}]'." if extra else ""
+            raise InvalidRequest(f"There is no embedder {component.name!r}; known are: {known}.{remedy}")
         if component.parameters:
             extra = ", ".join(sorted(component.parameters))
             raise InvalidRequest(f"The embedder {component.name!r} takes no parameters; leave out {extra}.")

@@ -45,7 +45,17 @@ WORDS = [
 
 
 class EmbedderContract:
-    """The suite; it needs a fixture ``embedder``."""
+    """The suite; it needs a fixture ``embedder``. What it says of MiniLM, another model's class says of its own."""
+
+    longest = 140
+    framing = 2
+    special = "[SEP]"
+    special_starts: Sequence[int] = (0, 1, 4)
+
+    @staticmethod
+    def reference(text: str) -> NDArray[np.float32]:
+        """Give the vector of *text* as a document, computed in another way."""
+        return _reference().vector(text)
 
     def test_info_tells_the_size_of_the_vectors(self, embedder: Embedder) -> None:
         """A vector is `dimension` float32 numbers, and has length 1."""
@@ -55,9 +65,14 @@ class EmbedderContract:
 
     def test_vectors_are_those_of_the_model(self, embedder: Embedder) -> None:
         """Each vector has a cosine of at least .999 to a plain float32 computation, one text at a time."""
-        texts = ["hi", "How many days of parental leave do I have?", *_texts(12), "naïve café, 東京 and 👩‍👩‍👧"]
+        texts = [
+            "hi",
+            "How many days of parental leave do I have?",
+            *_texts(12, self.longest),
+            "naïve café, 東京 and 👩‍👩‍👧",
+        ]
         for text, vector in zip(texts, _embed(embedder, texts), strict=True):
-            assert vector @ _reference().vector(text) >= 0.999, text[:40]
+            assert vector @ self.reference(text) >= 0.999, text[:40]
 
     def test_alike_texts_are_near(self, embedder: Embedder) -> None:
         """A paraphrase is nearer than another sentence on the topic, and that is nearer than something else."""
@@ -75,14 +90,14 @@ class EmbedderContract:
     @pytest.mark.parametrize("purpose", list(Purpose))
     def test_order_of_the_texts_is_kept(self, embedder: Embedder, purpose: Purpose) -> None:
         """However texts are grouped by length inside, the vectors come back in the order of the texts."""
-        texts = _texts(24)
+        texts = _texts(24, self.longest)
         together = _embed(embedder, texts, purpose)
         backwards = _embed(embedder, texts[::-1], purpose)
         assert np.allclose(together, backwards[::-1], atol=1e-3)
 
     def test_a_vector_does_not_depend_on_the_other_texts(self, embedder: Embedder) -> None:
         """Alone or among others, a text has the same vector, but for rounding."""
-        texts = _texts(16)
+        texts = _texts(16, self.longest)
         for text, vector in zip(texts[:4], _embed(embedder, texts), strict=False):
             assert _embed(embedder, [text])[0] @ vector >= 0.999
 
@@ -98,15 +113,16 @@ class EmbedderContract:
 
     def test_a_text_is_cut_where_the_model_ends(self, embedder: Embedder) -> None:
         """What stands after the first 254 tokens (256 with the special ones) changes nothing, and is not counted."""
-        start = "cat " * (embedder.info.max_tokens - 2)
+        room = embedder.info.max_tokens - self.framing
+        start = "cat " * room
         embedded = asyncio.run(embedder.embed([start, start + "and much more " * 5_000], Purpose.DOCUMENT))
-        assert embedded.tokens == [254, 254]
+        assert embedded.tokens == [room, room]
         assert embedded.vectors[0] == embedded.vectors[1]
 
     def test_calls_at_once_get_their_own_vectors(self, embedder: Embedder) -> None:
         """Calls of many tasks share batches, and each gets what it asked for."""
         texts = [f"{word} {number}" for number, word in enumerate(WORDS * 2)]
-        expected = _embed(embedder, texts)
+        expected = _embed(embedder, texts, Purpose.QUERY)
 
         async def all_at_once() -> list[bytes]:
             calls = [embedder.embed([text], Purpose.QUERY) for text in texts]
@@ -127,8 +143,7 @@ class EmbedderContract:
         spans = embedder.token_spans(text)
         pieces = [text[start:end] for start, end in zip(spans.starts, spans.ends, strict=True)]
         assert pieces[-1] == "cat"
-        assert "日" in pieces
-        assert "本" in pieces
+        assert "日本" in "".join(pieces)
         assert any(piece.startswith("Caf") for piece in pieces)
 
     def test_token_spans_leave_no_letter_out(self, embedder: Embedder) -> None:
@@ -159,7 +174,7 @@ class EmbedderContract:
 
     def test_special_tokens_in_a_text_are_plain_words(self, embedder: Embedder) -> None:
         """A document that says "[SEP]" says five characters, and gives the model no instruction."""
-        assert list(embedder.token_spans("[SEP]").starts) == [0, 1, 4]
+        assert list(embedder.token_spans(self.special).starts) == list(self.special_starts)
 
     def test_token_spans_are_safe_from_any_thread(self, embedder: Embedder) -> None:
         """Threads that ask at once get the same as one that asks alone."""
@@ -205,6 +220,6 @@ def _matrix(vectors: Sequence[bytes]) -> NDArray[np.float32]:
     return np.array([np.frombuffer(vector, "<f4") for vector in vectors])
 
 
-def _texts(count: int) -> list[str]:
+def _texts(count: int, longest: int = 140) -> list[str]:
     chance = random.Random(SEED)
-    return [" ".join(chance.choices(WORDS, k=chance.randrange(3, 140))) + "." for _ in range(count)]
+    return [" ".join(chance.choices(WORDS, k=chance.randrange(3, longest))) + "." for _ in range(count)]

@@ -10,6 +10,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from chalicelib.errors import ConfigurationError
+from chalicelib.ports.models import Purpose
 from fargate.adapters.minilm import MODEL_SHA256, TOKENIZER_SHA256, MiniLmTokenizer, model_file
 
 SHIPPED = resources.files("fargate") / "embedding" / "weights"
@@ -54,7 +55,7 @@ def test_the_notice_stands_beside_the_tokenizer() -> None:
 def test_nothing_is_cut_or_padded_at_128(tokenizer: MiniLmTokenizer) -> None:
     """The published file saturates at 128 tokens; a chunker that counted with it would never see more."""
     assert len(tokenizer.spans("cat " * 1_000).starts) == 1_000
-    assert [len(ids) for ids in tokenizer.ids(["cat", "cat " * 200, "cat " * 1_000])] == [3, 202, 256]
+    assert [len(ids) for ids in tokenizer.ids(["cat", "cat " * 200, "cat " * 1_000], Purpose.QUERY)] == [3, 202, 256]
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + 12))
@@ -67,8 +68,8 @@ def test_the_head_of_a_long_text_has_the_same_ids(tokenizer: MiniLmTokenizer, se
     alphabets = ["etaoin shrdlu ", "a日本 é\u0301", "x" * 60 + " ", "\n\t "]
     letters = chance.choice(alphabets[:3]) + chance.choice(alphabets)
     text = "".join(chance.choices(letters, k=chance.randrange(4_000, 30_000)))
-    assert tokenizer.ids([text]) == [stock.encode(text).ids]
-    assert tokenizer.ids([tokenizer.head(text)]) == tokenizer.ids([text])
+    assert tokenizer.ids([text], Purpose.QUERY) == [stock.encode(text).ids]
+    assert tokenizer.ids([tokenizer.head(text)], Purpose.QUERY) == tokenizer.ids([text], Purpose.QUERY)
 
 
 def test_the_head_of_a_long_text_is_short(tokenizer: MiniLmTokenizer) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from chalicelib.errors import ConfigurationError, Unavailable
 from chalicelib.ports.models import Embeddings, Purpose
 from fargate.adapters.embedding_backlog import Group
+from fargate.adapters.minilm import MINILM, model_file
 from fargate.adapters.openvino_models import EmbedderOptions, OpenVinoEmbedder
 
 ROOT = Path(__file__).parents[4]
@@ -125,7 +127,7 @@ def test_altered_weights_are_refused(tmp_path: Path) -> None:
     """They are never run."""
     (tmp_path / "model.onnx").write_bytes(b"something else")
     with pytest.raises(ConfigurationError, match="SHA-256"):
-        OpenVinoEmbedder(model=tmp_path / "model.onnx")
+        OpenVinoEmbedder(model=replace(MINILM, graph=lambda: model_file(tmp_path / "model.onnx")))
 
 
 STARTS = """

@@ -82,6 +82,11 @@ def test_an_unfinished_index_is_not_taken_over_for_another_recipe(disk: Disk, si
     ("recipe", "place", "words"),
     [
         ({"embedder": ComponentModel(name="local/none")}, "recipe.embedder", "known are: local/minilm"),
+        (
+            {"embedder": ComponentModel(name="local/multilingual-e5-small")},
+            "recipe.embedder",
+            r"'ragstone\[multilingual\]'",
+        ),
         ({"embedder": ComponentModel(name="local/minilm", size=3)}, "recipe.embedder", "leave out size"),
         ({"chunker": ComponentModel(name="none")}, "recipe.chunker", "no chunker 'none'"),
         ({"parser": ComponentModel(name="none")}, "recipe.parser", "no parser 'none'"),
