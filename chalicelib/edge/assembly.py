@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from chalicelib.bootstrap import Core, core, published_keys, remote_services
 from chalicelib.contracts.health import Dependency
+from chalicelib.contracts.routes import configured_routes
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.identifiers import KeyId, TenantId
 from chalicelib.edge.dependencies import Edge, ResultT, Wait
@@ -18,7 +19,7 @@ from chalicelib.errors import ConfigurationError, RagError
 from chalicelib.observability import logs
 from chalicelib.ports.blobs import Bucket
 from chalicelib.ports.queue import QueueName
-from chalicelib.ports.services import Generator, Ingestor, Retriever
+from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
 from chalicelib.repositories import keys
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.credentials import ApiKeys
@@ -26,14 +27,22 @@ from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
+from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
 from chalicelib.settings import Settings
 
 ServiceT = TypeVar("ServiceT")
 
 
-def assemble(  # the three services are what differs between the places an edge runs in
-    base: Core, *, ingestor: Ingestor, retriever: Retriever, generator: Generator, wait: Wait, users: UserTokens | None
+def assemble(  # the four services are what differs between the places an edge runs in
+    base: Core,
+    *,
+    ingestor: Ingestor,
+    retriever: Retriever,
+    generator: Generator,
+    gateway: ModelGateway,
+    wait: Wait,
+    users: UserTokens | None,
 ) -> Edge:
     """Put the edge together."""
     table = base.table
@@ -45,12 +54,14 @@ def assemble(  # the three services are what differs between the places an edge 
         indexes=Indexes(table),
         jobs=Jobs(table),
         runs=Runs(table, base.settings.run_retention_days),
+        routes=Routes(table, configured_routes(base.settings.routes)),
         api_keys=ApiKeys(table),
         idempotency=IdempotencyRecords(table),
         blobs=base.blobs,
         ingestor=ingestor,
         retriever=retriever,
         generator=generator,
+        gateway=gateway,
         wait=wait,
         signer=base.signer,
         verifier=base.verifier,
@@ -76,6 +87,7 @@ def edge_from_environment() -> Edge:
         ingestor=_given(services.ingestor, "RAGSTONE_INGESTION_URL"),
         retriever=_given(services.retriever, "RAGSTONE_RETRIEVAL_URL"),
         generator=_given(services.generator, "RAGSTONE_GENERATION_URL"),
+        gateway=_given(services.gateway, "RAGSTONE_GATEWAY_URL"),
         wait=_wait_here,
         users=user_tokens(base),
     )

@@ -12,7 +12,10 @@ from chalicelib.edge.ingestions import ingestions
 from chalicelib.edge.jobs import jobs
 from chalicelib.edge.me import me
 from chalicelib.edge.openapi_document import describing
+from chalicelib.edge.routes import routes
 from chalicelib.edge.runs import runs
 from chalicelib.edge.uploads import uploads
 
-RESOURCES = describing([indexes, documents, uploads, ingestions, jobs, asking, runs, components, me, api_keys, health])
+RESOURCES = describing(
+    [indexes, documents, uploads, ingestions, jobs, asking, runs, routes, components, me, api_keys, health]
+)

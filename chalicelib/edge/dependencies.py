@@ -11,13 +11,14 @@ from chalicelib.contracts.identity import IdentitySigner, IdentityVerifier
 from chalicelib.edge.user_tokens import UserTokens
 from chalicelib.ports.blobs import BlobStore
 from chalicelib.ports.clock import Clock
-from chalicelib.ports.services import Generator, Ingestor, Retriever
+from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
+from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
 
 ResultT = TypeVar("ResultT")
@@ -42,12 +43,14 @@ class Edge:
     indexes: Indexes
     jobs: Jobs
     runs: Runs
+    routes: Routes
     api_keys: ApiKeys
     idempotency: IdempotencyRecords
     blobs: BlobStore
     ingestor: Ingestor
     retriever: Retriever
     generator: Generator
+    gateway: ModelGateway
     wait: Wait
     signer: IdentitySigner
     verifier: IdentityVerifier

@@ -42,15 +42,18 @@ from chalicelib.contracts.documents import (
     UploadView,
 )
 from chalicelib.contracts.explanations import Explanation, Outcome, Subject
+from chalicelib.contracts.gateway import DeploymentHealth, ProviderView, ProviderViews, RouteTest
 from chalicelib.contracts.health import Dependency, Health, Readiness
 from chalicelib.contracts.identities import ApiKeyCreate, ApiKeyCreated, ApiKeyView, Me
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate, IndexView, RecipeModel
 from chalicelib.contracts.ingestions import ImportFile, ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
+from chalicelib.contracts.routes import DeploymentModel, DeploymentView, RouteCreate, RoutePatch, RouteView
 from chalicelib.domain.access import PERMISSIONS, Role
 from chalicelib.domain.documents import BlockKind, DocumentStatus
 from chalicelib.domain.indexes import GenerationStatus
 from chalicelib.domain.jobs import JobKind, JobStatus
 from chalicelib.domain.releases import EXTRACTIVE
+from chalicelib.domain.routes import RouteKind
 from chalicelib.domain.runs import RunKind, Verdict
 
 TRACE_ID = "1-6921f3a0-4bf92f3577b34da6a3ce929d"
@@ -214,6 +217,18 @@ _API_KEY = ApiKeyView(
 _DEPENDENCIES = [Dependency(name="table", status="ok"), Dependency(name="retrieval", status="ok")]
 _CHUNKER = ComponentModel(name="structure", max_tokens=256, overlap_tokens=32)
 
+_ROUTE = RouteView(
+    name="chat",
+    kind=RouteKind.CHAT,
+    deployments=[DeploymentView(model="openai/gpt-5-mini", params={}, rpm=None, tpm=None, weight=1)],
+    fallbacks=[],
+    timeout_s=30,
+    retries=2,
+    version=3,
+    created_at=_AT,
+    updated_at=_AT,
+    updated_by="key_0kf9w1a5r8e2t7y4q6w9b3n1m0",
+)
 _ALL: list[BaseModel] = [
     IndexCreate(name="handbook", description="What every employee should know"),
     _INDEX,
@@ -300,6 +315,23 @@ _ALL: list[BaseModel] = [
                 description="Cuts along headings, paragraphs, lists and tables, within a budget of tokens",
                 parameters={"type": "object", "properties": {"max_tokens": {"type": "integer", "default": 256}}},
                 default=True,
+            )
+        ]
+    ),
+    RouteCreate(
+        name="chat",
+        kind=RouteKind.CHAT,
+        deployments=[DeploymentModel(model="openai/gpt-5-mini"), DeploymentModel(model="bedrock/amazon.nova-pro-v1:0")],
+        timeout_s=30,
+    ),
+    RoutePatch(timeout_s=45),
+    _ROUTE,
+    ListOf[RouteView](items=[_ROUTE]),
+    RouteTest(route="chat", deployments=[DeploymentHealth(model="openai/gpt-5-mini", status="ok", latency_ms=412.5)]),
+    ProviderViews(
+        items=[
+            ProviderView(
+                name="openai", kind="openai", base_url="https://api.openai.com/v1", key_present=True, ready=True
             )
         ]
     ),

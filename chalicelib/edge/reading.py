@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails, from_json
 
 from chalicelib.contracts.queries import NoQuery
 from chalicelib.domain.identifiers import INDEX_NAME_PATTERN, is_id
+from chalicelib.domain.routes import NAME_PATTERN as ROUTE_NAME_PATTERN
 from chalicelib.edge import problems
 from chalicelib.edge.operations import Method, Operation
 from chalicelib.errors import InvalidRequest, NotFound, PayloadTooLarge, UnsupportedMedia
@@ -27,6 +28,7 @@ _MAX_MESSAGE_CHARACTERS = 300
 _ENTITY_TAG = re.compile(r'(?:W/)?"[!#-~]{0,64}"')
 _REVISION = re.compile(r'"[0-9]{1,18}"')
 _NO_REVISION = -1
+_NAMES = {"index": INDEX_NAME_PATTERN, "route": ROUTE_NAME_PATTERN}
 _JSON = re.compile(r"application/json\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?", re.IGNORECASE)
 
 
@@ -117,7 +119,8 @@ def digest(operation: str, path: Mapping[str, str], body: Mapping[str, Any]) -> 
 
 
 def _is_well_formed(name: str, value: str) -> bool:
-    return re.fullmatch(INDEX_NAME_PATTERN, value) is not None if name == "index" else is_id(value)
+    pattern = _NAMES.get(name)
+    return is_id(value) if pattern is None else re.fullmatch(pattern, value) is not None
 
 
 def _raw(request: Request) -> bytes:

@@ -145,6 +145,7 @@ def _edge(platform: Services, loop: asyncio.AbstractEventLoop, issuer: LocalIssu
         ingestor=platform.ingestor,
         retriever=platform.retriever,
         generator=platform.generator,
+        gateway=platform.gateway,
         wait=crossing(loop),
         users=user_tokens(base) or local,
     )

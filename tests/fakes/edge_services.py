@@ -32,7 +32,21 @@ from chalicelib.contracts.documents import (
     UploadsCreate,
     UploadView,
 )
+from chalicelib.contracts.embeddings import EmbeddingsRequest
 from chalicelib.contracts.explanations import Explanation, ExplanationRequest, Outcome
+from chalicelib.contracts.gateway import (
+    ChatChunk,
+    ChatRequest,
+    ChatResponse,
+    DeploymentHealth,
+    EmbedResponse,
+    GatewayModels,
+    ProviderView,
+    ProviderViews,
+    RerankRequest,
+    RerankResponse,
+    RouteTest,
+)
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
 from chalicelib.contracts.rendering import document_view, index_view, job_view, passage_views, run_view
@@ -49,6 +63,7 @@ from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
+from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
 
 RELEASE = ReleaseId("rel_" + "0" * 40)
@@ -315,6 +330,49 @@ class QuotingGenerator:
     async def components(self) -> Components:
         """See `Generator.components`."""
         return _components(ComponentKind.MODEL)
+
+
+class ListingGateway:
+    """See `ports.services.ModelGateway`. The edge asks it for providers and tests; of those all succeed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def providers(self) -> ProviderViews:
+        """See `ModelGateway.providers`."""
+        await self._store.trouble.strike()
+        openai = ProviderView(name="openai", kind="openai", base_url=None, key_present=True, ready=True)
+        return ProviderViews(items=[openai])
+
+    async def test(self, principal: Principal, route: str) -> RouteTest:
+        """See `ModelGateway.test`."""
+        found = Routes(self._store.table, {}).get(principal.tenant, route)
+        tried = [DeploymentHealth(model=one.model, status="ok", latency_ms=1.0) for one in found.deployments]
+        return RouteTest(route=route, deployments=tried)
+
+    async def chat(self, principal: Principal, request: ChatRequest) -> ChatResponse:
+        """See `ModelGateway.chat`."""
+        raise NotImplementedError("the edge calls no models")
+
+    def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncIterator[ChatChunk]:
+        """See `ModelGateway.chat_stream`."""
+        raise NotImplementedError("the edge calls no models")
+
+    async def embed(self, principal: Principal, request: EmbeddingsRequest) -> EmbedResponse:
+        """See `ModelGateway.embed`."""
+        raise NotImplementedError("the edge calls no models")
+
+    async def rerank(self, principal: Principal, request: RerankRequest) -> RerankResponse:
+        """See `ModelGateway.rerank`."""
+        raise NotImplementedError("the edge calls no models")
+
+    async def models(self, principal: Principal) -> GatewayModels:
+        """See `ModelGateway.models`."""
+        raise NotImplementedError("the edge reads routes from the store")
+
+    async def components(self) -> Components:
+        """See `ModelGateway.components`."""
+        return Components(items=[])
 
 
 def _run(store: Store, principal: Principal, request: AskFields, kind: RunKind) -> Run:

@@ -30,10 +30,11 @@ from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
+from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
 from tests.fakes.clock import HandClock
 from tests.fakes.described import check_described
-from tests.fakes.edge_services import InstantIngestor, QuotingGenerator, Store, WholeIndexRetriever
+from tests.fakes.edge_services import InstantIngestor, ListingGateway, QuotingGenerator, Store, WholeIndexRetriever
 from tests.fakes.user_token_issuer import AUDIENCE, ISSUER, UserTokenIssuer
 
 ACME = Tenant(TenantId("acme"))
@@ -166,12 +167,14 @@ class World:
             indexes=self.store.indexes,
             jobs=self.store.jobs,
             runs=self.store.runs,
+            routes=Routes(self.table, {}),
             api_keys=ApiKeys(self.table),
             idempotency=IdempotencyRecords(self.table),
             blobs=FileBlobs(folder / "blobs", self.clock, b"k" * 32),
             ingestor=InstantIngestor(self.store),
             retriever=WholeIndexRetriever(self.store),
             generator=QuotingGenerator(self.store),
+            gateway=ListingGateway(self.store),
             wait=asyncio.run,
             signer=PresentSigner(KEY),
             verifier=IdentityVerifier(KEY.public_key()),

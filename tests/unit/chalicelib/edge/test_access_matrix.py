@@ -115,6 +115,16 @@ def _key(platform: Platform) -> Target:
     return Target(f"/api-keys/{platform.ask('/api-keys', {'name': 'one', 'roles': ['reader']})['key']['key_id']}")
 
 
+def _route(platform: Platform, suffix: str = "", body: Any = None) -> Target:
+    name = platform.ask("/routes", _new_route(platform))["name"]
+    return Target(f"/routes/{name}{suffix}", body)
+
+
+def _new_route(platform: Platform) -> dict[str, Any]:
+    deployments = [{"model": "openai/gpt-5-mini"}]
+    return {"name": f"route-{next(platform.numbers)}", "kind": "chat", "deployments": deployments}
+
+
 QUESTION = "How many days of leave do I have?"
 FILE = {"name": "a.pdf", "size_bytes": 3}
 ROWS = {
@@ -166,6 +176,14 @@ ROWS = {
     "list_runs": Row(at("/runs")),
     "explain_run": Row(_explained_run, 404, 404, needs_also=Permission.RUNS_READ),
     "get_run": Row(_run, 404, 404, needs_also=Permission.RUNS_READ),
+    "create_route": Row(lambda platform: Target("/routes", _new_route(platform))),
+    "list_routes": Row(at("/routes")),
+    "get_route": Row(_route, 404),
+    "list_route_versions": Row(lambda platform: _route(platform, "/versions"), 404),
+    "change_route": Row(lambda platform: _route(platform, body={"timeout_s": 20}), 404),
+    "delete_route": Row(_route, 404),
+    "test_route": Row(lambda platform: _route(platform, "/test"), 404),
+    "list_providers": Row(at("/providers")),
     "list_components": Row(at("/components")),
     "get_me": Row(at("/me")),
     "create_api_key": Row(at("/api-keys", {"name": "one", "roles": ["reader"]}), narrowed=403),

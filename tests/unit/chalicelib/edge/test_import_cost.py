@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "RAGSTONE_INGESTION_URL": "http://127.0.0.1:1/ingestion",
     "RAGSTONE_RETRIEVAL_URL": "http://127.0.0.1:1/retrieval",
     "RAGSTONE_GENERATION_URL": "http://127.0.0.1:1/generation",
+    "RAGSTONE_GATEWAY_URL": "http://127.0.0.1:1/gateway",
 }
 
 
