@@ -76,10 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 async def _measure(folder: Path, language: str, embedder: KeptEmbeddings) -> None:
-    questions = _questions(folder)
+    questions = list(judged_questions(folder).values())
     with tempfile.TemporaryDirectory() as place, closing(SqliteVectors(Path(place))) as vectors:
         vectors.create(_INDEX, VectorIndexSpec(embedder.info.dimension, language))
-        for row in _lines(folder / "corpus.jsonl"):
+        for row in rows_of(folder / "corpus.jsonl"):
             await _add(row, vectors, embedder)
         asked = await embedder.embed([question.text for question in questions], Purpose.QUERY)
         found = [
@@ -157,16 +157,18 @@ def interval(differences: NDArray[np.float64]) -> tuple[float, float, float]:
     return round(float(differences.mean()), 4), round(float(low), 4), round(float(high), 4)
 
 
-def _questions(folder: Path) -> list[Judged]:
+def judged_questions(folder: Path) -> dict[str, Judged]:
+    """Give the questions of a set in BEIR form that something answers, by id."""
     gains: dict[str, dict[str, int]] = {}
     for line in (folder / "qrels" / "test.tsv").read_text(encoding="utf-8").splitlines()[1:]:
         question, document, gain = line.split("\t")
         gains.setdefault(question, {})[document] = int(gain)
-    rows = list(_lines(folder / "queries.jsonl"))
-    return [Judged(row["text"], gains[str(row["_id"])]) for row in rows if any(gains.get(str(row["_id"]), {}).values())]
+    texts = {str(row["_id"]): str(row["text"]) for row in rows_of(folder / "queries.jsonl")}
+    return {key: Judged(text, gains[key]) for key, text in texts.items() if any(gains.get(key, {}).values())}
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def rows_of(path: Path) -> Iterator[dict[str, Any]]:
+    """Give the rows of a JSON Lines file."""
     with path.open(encoding="utf-8") as file:
         yield from map(json.loads, file)
 
