@@ -95,10 +95,11 @@ _library: Any = None
 
 async def _loaded() -> Any:
     """Give the module; its import takes seconds and must not hold the event loop."""
-    return _library or await asyncio.to_thread(_load)
+    return _library or await asyncio.to_thread(load)
 
 
-def _load() -> Any:
+def load() -> Any:
+    """Import LiteLLM, once; safe from any thread."""
     global _library
     with _lock:
         _library = _library or _imported()
@@ -115,15 +116,10 @@ def _imported() -> Any:
     version = metadata.version("litellm")
     if version in REFUSED_VERSIONS:
         raise ConfigurationError("litellm", f"release {version} was malicious; install the one in requirements/run.txt")
+    os.environ["LITELLM_LOG"] = "ERROR"
+    _silence()
     litellm: Any = importlib.import_module("litellm")
-    for name in _SILENT:
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.addHandler(logging.NullHandler())
-        logger.propagate = False
-        logger.setLevel(logging.CRITICAL)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    _silence()  # the import has made handlers of its own
     _send_once()
     litellm.suppress_debug_info = True
     litellm.turn_off_message_logging = True
@@ -135,6 +131,16 @@ def _imported() -> Any:
         model="hosted_vllm/none", api_key="none", messages=[{"role": "user", "content": ""}], mock_response="yes"
     )
     return litellm
+
+
+def _silence() -> None:
+    for name in _SILENT:
+        logger = logging.getLogger(name)
+        logger.handlers = [logging.NullHandler()]
+        logger.propagate = False
+        logger.setLevel(logging.CRITICAL)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _send_once() -> None:

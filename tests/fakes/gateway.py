@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from fastapi import FastAPI
 from pydantic import SecretBytes
 
 from chalicelib.adapters.sqlite_table import SqliteTable
@@ -17,17 +18,22 @@ from chalicelib.domain.identifiers import TenantId
 from chalicelib.domain.prices import Price
 from chalicelib.domain.routes import Deployment, Route, RouteKind
 from chalicelib.observability.metrics import Metrics
+from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.routes import Routes
 from fargate.adapters.litellm_models import LiteLlmProvider
 from fargate.adapters.local_models import LocalProvider
 from fargate.adapters.openai_http import AnswerLimits, OpenAiProvider
+from fargate.gateway import routes as gateway_routes
 from fargate.gateway.attempts import Watchers
+from fargate.gateway.callers import KeyHolders, authenticate_caller
 from fargate.gateway.circuits import Circuits
 from fargate.gateway.metering import Outcome, Reservation, UpstreamCall
 from fargate.gateway.providers import Protocols, ProviderKeys, Providers, ProviderSpec
 from fargate.gateway.route_book import RouteBook
 from fargate.gateway.service import Chances, GatewayService
+from fargate.http.app import service_app
 from tests.fakes.embedder import BagOfWords
+from tests.fakes.identities import VERIFIER
 
 ACME = Tenant(TenantId("acme"))
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -84,6 +90,24 @@ class Gateway:
     circuits: Circuits
     direct: OpenAiProvider
     routes: Routes
+    api_keys: ApiKeys
+
+    def app(self) -> FastAPI:
+        """Give its ASGI app; what belongs to the event loop is closed when that stops being served."""
+        identity = authenticate_caller(VERIFIER, KeyHolders(self.api_keys, SystemClock()))
+
+        @asynccontextmanager
+        async def life(_: FastAPI) -> AsyncIterator[None]:
+            yield
+            await self.direct.close()
+
+        routers = gateway_routes.routers(self.service, identity, heartbeat_s=0.05)
+        return service_app("gateway", routers, authenticate=identity, version="1", lifespan=life)
+
+    def forget(self) -> None:
+        """Begin anew: no circuit is open, and nothing was counted."""
+        self.circuits.__init__()  # type: ignore[misc]
+        self.meter.__init__()  # type: ignore[misc]
 
 
 @contextmanager
@@ -108,7 +132,7 @@ def gateway(
     book = RouteBook(stored, clock)
     service = GatewayService(routes=book, providers=providers, watchers=watchers, chances=Chances(chance))
     try:
-        yield Gateway(service, meter, circuits, direct, stored)
+        yield Gateway(service, meter, circuits, direct, stored, ApiKeys(table))
     finally:
         table.close()
 
