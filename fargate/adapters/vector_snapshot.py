@@ -55,9 +55,15 @@ class Snapshot:
         """The number of words by position."""
         return np.concatenate([segment.lengths for segment in self.segments]).astype(np.float64)
 
+    @cached_property
+    def total_length(self) -> float:
+        """The number of words of all positions."""
+        return float(self.lengths.sum())
+
     def length_norms(self, permitted: Mask) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
         """Give what says BM25's ``k1 * (1 - b + b * length / mean length)`` at positions; the mean is *permitted*'s."""
-        mean = float(self.lengths.sum(where=permitted)) / max(int(np.count_nonzero(permitted)), 1)
+        total = self.total_length if permitted.all() else float(self.lengths.sum(where=permitted))
+        mean = total / max(int(np.count_nonzero(permitted)), 1)
         slope = K1 * B / max(mean, 1)
         return lambda positions: (K1 * (1 - B) + slope * self.lengths.take(positions)).astype(np.float32)
 
