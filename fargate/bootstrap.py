@@ -181,6 +181,7 @@ class Services:
     async def leave(self) -> None:
         """Close what belongs to the event loop; to be awaited there, when nothing is served any more."""
         await self._direct.close()
+        await self._translated.close()
 
     def _identity(self, name: str) -> Authenticate:
         if name != "gateway":
@@ -191,11 +192,15 @@ class Services:
     def _direct(self) -> OpenAiProvider:
         return OpenAiProvider()
 
+    @cached_property
+    def _translated(self) -> LiteLlmProvider:
+        return LiteLlmProvider()
+
     def _providers(self) -> Providers:
         settings = self.core.settings
         given = settings.providers.get_secret_value() if settings.providers else None
         keys = ProviderKeys(self.core.secrets, os.environ, self.core.clock)
-        protocols = Protocols(self._direct, LiteLlmProvider(), LocalProvider(lambda: self.embedders))
+        protocols = Protocols(self._direct, self._translated, LocalProvider(lambda: self.embedders))
         return Providers(gateway_providers.configured(given), keys, protocols, LiteLlmPrices())
 
     @cached_property

@@ -88,6 +88,11 @@ class LiteLlmProvider:
         litellm = await _loaded()
         return _plain(await _tried(litellm.arerank(**_arguments(call), return_documents=False)))
 
+    async def close(self) -> None:
+        """Let the connections go, on the loop they were made on."""
+        if _library is not None:
+            await _library.close_litellm_async_clients()
+
 
 _lock = threading.Lock()
 _library: Any = None

@@ -89,6 +89,7 @@ class Gateway:
     meter: NotingMeter
     circuits: Circuits
     direct: OpenAiProvider
+    translated: LiteLlmProvider
     routes: Routes
     api_keys: ApiKeys
 
@@ -100,6 +101,7 @@ class Gateway:
         async def life(_: FastAPI) -> AsyncIterator[None]:
             yield
             await self.direct.close()
+            await self.translated.close()
 
         routers = gateway_routes.routers(self.service, identity, heartbeat_s=0.05)
         return service_app("gateway", routers, authenticate=identity, version="1", lifespan=life)
@@ -124,7 +126,8 @@ def gateway(
     }
     embedder = BagOfWords()
     direct = OpenAiProvider(AnswerLimits(MAX_ANSWER_BYTES, MAX_ANSWER_BYTES))
-    protocols = Protocols(direct, LiteLlmProvider(), LocalProvider(lambda: {embedder.info.name: embedder}))
+    translated = LiteLlmProvider()
+    protocols = Protocols(direct, translated, LocalProvider(lambda: {embedder.info.name: embedder}))
     providers = Providers(specs, ProviderKeys(OneKey(), {}, clock), protocols, FixedPrices())
     meter, circuits = NotingMeter(), Circuits()
     stored = Routes(table, {route.name: route for route in routes})
@@ -132,7 +135,7 @@ def gateway(
     book = RouteBook(stored, clock)
     service = GatewayService(routes=book, providers=providers, watchers=watchers, chances=Chances(chance))
     try:
-        yield Gateway(service, meter, circuits, direct, stored, ApiKeys(table))
+        yield Gateway(service, meter, circuits, direct, translated, stored, ApiKeys(table))
     finally:
         table.close()
 

@@ -161,9 +161,9 @@ class OpenAiProvider:
                 yield b'data: {"padding": "' + b"x" * HUGE_BYTES + b'"}\n\n'
         usage = _usage(received, behaviour, text)
         if usage is not None:
-            last = {**_head("chat.completion.chunk", received), "choices": [], "usage": usage}
+            final = {**_head("chat.completion.chunk", received), "choices": [], "usage": usage}
             for _ in range(2 if behaviour == "duplicate" else 1):
-                yield _event(last)
+                yield _event(final)
         yield b"data: [DONE]\n\n"
 
     def _embeddings(self, received: Received, behaviour: str) -> Response:
