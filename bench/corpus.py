@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.texts import Words
 from chalicelib.bootstrap import Core, core
@@ -32,6 +33,8 @@ INDEX = "bench"
 DIMENSION = 384
 CHUNK_WORDS = 60
 DOCUMENT_CHUNKS = 20
+LOTS = 1_000
+"""The documents' `lot` counts to this again and again, so that a filter on it passes as many as one likes."""
 _DOCUMENTS_AT_ONCE = 25
 _NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -52,10 +55,18 @@ def fill(folder: Path, chunks: int, seed: int) -> None:
             _store(base, vectors, tenant, some)
 
 
-class _Made:
-    """A document with its version, its chunks and their vectors."""
+def contents(chunks: int, seed: int) -> tuple[list[str], list[str], NDArray[np.float32]]:
+    """Give the keys, texts and vectors of the chunks that `fill` makes, in order."""
+    made = list(_documents(chunks // DOCUMENT_CHUNKS, seed))
+    keys_of = [str(chunk.chunk_id) for one in made for chunk in one.chunks()]
+    return keys_of, [text for one in made for text in one.texts], np.concatenate([one.vectors for one in made])
 
-    def __init__(self, rng: np.random.Generator, words: Words) -> None:
+
+class _Made:
+    """A document with its version, its chunks and their vectors; *number* counts from 0."""
+
+    def __init__(self, number: int, rng: np.random.Generator, words: Words) -> None:
+        self.lot = number % LOTS
         self.document_id = DocumentId(new_id("doc", _NOW, rng.bytes))
         self.attempt = AttemptId(new_id("att", _NOW, rng.bytes))
         self.texts = [words.text(CHUNK_WORDS) for _ in range(DOCUMENT_CHUNKS)]
@@ -74,7 +85,7 @@ class _Made:
             size_bytes=size,
             created_at=_NOW,
             updated_at=_NOW,
-            metadata={"year": 2000 + size % 26, "team": f"team-{size % 8}"},
+            metadata={"year": 2000 + size % 26, "team": f"team-{size % 8}", "lot": self.lot},
             published=Published(1, self.attempt, 1, DOCUMENT_CHUNKS, None, str(self.document_id), "en", sha256),
             job_id=self._job_id,
         )
@@ -128,7 +139,7 @@ def _make_index(base: Core, vectors: SqliteVectors, tenant: Tenant) -> None:
 
 def _documents(count: int, seed: int) -> Iterator[_Made]:
     rng, words = np.random.default_rng(seed), Words(seed)
-    return (_Made(rng, words) for _ in range(count))
+    return (_Made(number, rng, words) for number in range(count))
 
 
 def _store(base: Core, vectors: SqliteVectors, tenant: Tenant, made: list[_Made]) -> None:

@@ -31,6 +31,8 @@ SIZES = (20_000, 100_000)
 QUESTIONS = 400
 QUESTION_WORDS = 8
 WARM_UP = 30
+FILTERED = (0.5, 0.05, 0.001)
+FILTERED_QUESTIONS = 100
 CALLERS = 8
 CALLER_QUESTIONS = 100
 REPEATED = 50
@@ -61,7 +63,24 @@ def _measure(running: platform.Platform, size: int) -> None:
     cpu = running.cpu_s()
     asked = [caller.ask({"question": question}) for question in questions[WARM_UP:]]
     _one_caller(size, asked, first_ms=first_ms, cpu_s=running.cpu_s() - cpu)
+    for share in FILTERED:
+        passing = {"lot": {"$lt": round(share * corpus.LOTS)}}
+        narrowed = [{"question": words.text(QUESTION_WORDS), "filter": passing} for _ in range(FILTERED_QUESTIONS)]
+        _filtered(size, share, [caller.ask(one) for one in narrowed])
     _several_callers(running, size, [words.text(QUESTION_WORDS) for _ in range(CALLERS * CALLER_QUESTIONS)])
+
+
+def _filtered(size: int, share: float, asked: Sequence[tuple[float, bytes]]) -> None:
+    embedding_ms = [json.loads(found)["timings_ms"]["embed"] for _, found in asked]
+    beyond_s = [seconds - ms / 1_000 for (seconds, _), ms in zip(asked, embedding_ms, strict=True)]
+    report.row(
+        "retrieval.filtered",
+        chunks=size,
+        passing=share,
+        n=len(asked),
+        beyond_embedding=report.percentiles_ms(beyond_s),
+        **_conditions(),
+    )
 
 
 def _several_callers(running: platform.Platform, size: int, questions: Sequence[str]) -> None:

@@ -84,7 +84,7 @@ class Contest:
     def _program(self, name: str, source: Path) -> Spent:
         # -P, or bench/platform.py would stand before Python's own module of that name.
         command = [str(self._python), "-P", str(PROGRAM), name, str(source), str(TOKENIZER)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=_offline())
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=offline())
         return Spent(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -95,25 +95,25 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--environment", type=Path, help="a folder that keeps the rivals' environment from run to run")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        python = _environment(options.environment or Path(folder) / "environment")
+        python = environment(options.environment or Path(folder) / "environment", PACKAGES)
         report.row("rivals.versions", **PACKAGES)
         contest = Contest(Path(folder), python, options.documents)
         best = _better_of_two(contest.runs(), options.documents)
     _compare(best)
 
 
-def _environment(folder: Path) -> Path:
-    """Make a virtual environment with the rivals in *folder*, unless it is there, and give its interpreter."""
+def environment(folder: Path, packages: Mapping[str, str]) -> Path:
+    """Make a virtual environment with *packages* in *folder*, unless it is there, and give its interpreter."""
     python, stamp = folder / "bin" / "python", folder / "installed.json"
-    if not stamp.exists() or json.loads(stamp.read_text(encoding="utf-8")) != PACKAGES:
+    if not stamp.exists() or json.loads(stamp.read_text(encoding="utf-8")) != dict(packages):
         venv.create(folder, with_pip=True, clear=True)
-        pinned = [f"{name}=={version}" for name, version in PACKAGES.items()]
+        pinned = [f"{name}=={version}" for name, version in packages.items()]
         subprocess.run([python, "-m", "pip", "install", "--quiet", *pinned], check=True)
-        stamp.write_text(json.dumps(PACKAGES), encoding="utf-8")
+        stamp.write_text(json.dumps(dict(packages)), encoding="utf-8")
     return python
 
 
-def _offline() -> dict[str, str]:
+def offline() -> dict[str, str]:
     """Give the environment in which none of the rivals reports to anybody, and no tokenizer starts threads."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAGSTONE_", "PYTHON"))}
     quiet = {"ANONYMIZED_TELEMETRY": "false", "LANGSMITH_TRACING": "false", "TOKENIZERS_PARALLELISM": "false"}
