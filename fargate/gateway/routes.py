@@ -49,7 +49,8 @@ def _models(service: ModelGateway, authenticate: Callable[..., Principal], heart
             return _answer(await while_connected(http, service.chat(principal, request)))
         with_usage = request.stream_options is not None and request.stream_options.include_usage
         chunks = service.chat_stream(principal, request)
-        return await chunk_stream(chunks, with_usage=with_usage, heartbeat_s=heartbeat_s)
+        stream = chunk_stream(chunks, with_usage=with_usage, heartbeat_s=heartbeat_s)
+        return await while_connected(http, stream) or _left()
 
     @routes.post("/embeddings", response_model=EmbedResponse)
     async def embeddings(request: EmbeddingsRequest, http: Request, principal: Principal = caller) -> Response:
@@ -93,5 +94,9 @@ def _platform(service: ModelGateway, authenticate: Callable[..., Principal]) -> 
 
 def _answer(answered: BaseModel | None) -> Response:
     if answered is None:
-        return Response(status_code=CLIENT_CLOSED)
+        return _left()
     return Response(answered.model_dump_json(), media_type="application/json")
+
+
+def _left() -> Response:
+    return Response(status_code=CLIENT_CLOSED)

@@ -37,7 +37,19 @@ from chalicelib.contracts.documents import (
     UploadFile,
     UploadsCreate,
 )
+from chalicelib.contracts.embeddings import EmbeddingsRequest
 from chalicelib.contracts.explanations import ExplanationRequest, ReturnedPassage, Subject
+from chalicelib.contracts.gateway import (
+    CallLabels,
+    ChatChunk,
+    ChatMessage,
+    ChatRequest,
+    FunctionTool,
+    JsonSchemaFormat,
+    RerankRequest,
+    ResponseFormat,
+    Tool,
+)
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate, RecipeModel
 from chalicelib.contracts.ingestions import ImportFile, ImportsCreate, IngestionCreate, InlineDocument
 from chalicelib.domain.access import Principal, Role
@@ -55,24 +67,33 @@ from chalicelib.errors import (
     StorageFull,
     Unavailable,
 )
-from chalicelib.ports.services import Generator, Ingestor, Retriever
+from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
 from tests.fakes.answers import answer
 from tests.fakes.identities import principal
 from tests.fakes.platform import usual_events
 from tests.fakes.scripted_services import (
+    CHATTED,
     COMPONENTS,
     DOCUMENT,
+    EMBEDDED,
     EXPLAINED,
     FOUND,
     IMPORTS,
     INDEX,
     JOB,
+    MODELS,
     PREVIEW,
+    PROVIDERS,
+    RANKED,
     SEARCHED,
+    TESTED,
     UPLOADS,
+    USUAL_CHUNKS,
+    ScriptedGateway,
     ScriptedGenerator,
     ScriptedIngestor,
     ScriptedRetriever,
+    chunk,
 )
 
 ERRORS: list[RagError] = [
@@ -315,3 +336,97 @@ async def streamed(generator: Generator, asking: Principal | None = None) -> lis
     """Give all events of an answer."""
     stream = generator.stream(asking or principal(), QueryRequest(question="q"))
     return [event async for event in stream]
+
+
+class ModelGatewayContract:
+    """Subclass, and give the fixtures `scripted` and `reached`."""
+
+    @pytest.fixture
+    def scripted(self) -> ScriptedGateway:
+        """Give the service itself."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def reached(self, scripted: ScriptedGateway) -> ModelGateway:
+        """Give the service as its callers have it."""
+        raise NotImplementedError
+
+    def test_requests_and_results_arrive_whole(self, scripted: ScriptedGateway, reached: ModelGateway) -> None:
+        """Tools, schemas and labels of a chat as well."""
+        ada = principal()
+        schema: dict[str, Any] = {"type": "object", "properties": {"a": {"default": None}}}
+        chat = ChatRequest(
+            model="gpt-4.1",
+            messages=[ChatMessage(role="system", content="Be brief."), ChatMessage(role="user", content="Ünï 🙂")],
+            temperature=0.0,
+            tools=[Tool(function=FunctionTool(name="find", parameters=schema))],
+            tool_choice="auto",
+            response_format=ResponseFormat(
+                type="json_schema", json_schema=JsonSchemaFormat.model_validate({"name": "a", "schema": schema})
+            ),
+            metadata=CallLabels(run_id="run_1", purpose="answer"),
+        )
+        embed = EmbeddingsRequest(model="minilm", input=["a", "b"], input_type="query")
+        rerank = RerankRequest(model="order", query="q", documents=["a", "b"], top_n=1)
+
+        async def scenario() -> list[object]:
+            return [
+                await reached.chat(ada, chat),
+                await reached.embed(ada, embed),
+                await reached.rerank(ada, rerank),
+                await reached.models(ada),
+                await reached.test(ada, "gpt-4.1"),
+                await reached.providers(),
+                await reached.components(),
+            ]
+
+        assert asyncio.run(scenario()) == [CHATTED, EMBEDDED, RANKED, MODELS, TESTED, PROVIDERS, COMPONENTS]
+        assert scripted.asked == [(ada, each) for each in (chat, embed, rerank, "models", "gpt-4.1")]
+
+    def test_chunks_arrive_in_order(self, reached: ModelGateway) -> None:
+        """All of them, the usage last, whatever their text holds."""
+        assert asyncio.run(chatted(reached)) == USUAL_CHUNKS
+
+    @each_error
+    def test_errors_before_the_first_chunk_are_raised(
+        self, scripted: ScriptedGateway, reached: ModelGateway, error: RagError
+    ) -> None:
+        """By both ways of asking."""
+        scripted.failure = error
+        asyncio.run(same_failure(error, lambda: chatted(reached)))
+        asyncio.run(same_failure(error, lambda: reached.chat(principal(), _HELLO)))
+
+    def test_a_failure_within_the_stream_is_raised_where_it_stands(
+        self, scripted: ScriptedGateway, reached: ModelGateway
+    ) -> None:
+        """With its class and words; the chunks before it were given."""
+        scripted.chunks, scripted.broken = [chunk("a")], BadUpstream("It broke off.", reason="broken_off")
+        received: list[ChatChunk] = []
+
+        async def scenario() -> None:
+            async for one in reached.chat_stream(principal(), _HELLO):
+                received.append(one)  # noqa: PERF401  what came before the failure is to be seen
+
+        asyncio.run(same_failure(scripted.broken, scenario))
+        assert received == [chunk("a")]
+
+    def test_a_reader_may_stop_early(self, scripted: ScriptedGateway, reached: ModelGateway) -> None:
+        """Closing the stream ends the service's work on it."""
+        scripted.chunks = [chunk("x" * 1_000)] * 20_000
+
+        async def scenario() -> None:
+            chunks = cast("AsyncGenerator[ChatChunk]", reached.chat_stream(principal(), _HELLO))
+            assert await anext(chunks) == scripted.chunks[0]
+            await chunks.aclose()
+            await asyncio.to_thread(scripted.closed.wait, 5)
+
+        asyncio.run(scenario())
+        assert scripted.closed.is_set()
+
+
+_HELLO = ChatRequest(model="chat", messages=[ChatMessage(role="user", content="hi")])
+
+
+async def chatted(gateway: ModelGateway) -> list[ChatChunk]:
+    """Give all chunks of an answer."""
+    return [one async for one in gateway.chat_stream(principal(), _HELLO)]

@@ -8,17 +8,23 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from chalicelib.adapters.http_services import HttpGenerator, HttpIngestor, HttpRetriever, Upstream
+from chalicelib.adapters.http_services import HttpGenerator, HttpIngestor, HttpModelGateway, HttpRetriever, Upstream
 from chalicelib.domain.access import Role
+from fargate.gateway import routes as gateway_routes
 from fargate.generation import routes as generation_routes
 from fargate.http.app import service_app
 from fargate.http.identity import authenticate
 from fargate.ingestion import routes as ingestion_routes
 from fargate.retrieval import routes as retrieval_routes
 from fargate.standalone.load_balancer import LoadBalancer
-from tests.contract.services_contract import GeneratorContract, IngestorContract, RetrieverContract
+from tests.contract.services_contract import (
+    GeneratorContract,
+    IngestorContract,
+    ModelGatewayContract,
+    RetrieverContract,
+)
 from tests.fakes.identities import VERIFIER, principal
-from tests.fakes.scripted_services import ScriptedGenerator, ScriptedIngestor, ScriptedRetriever
+from tests.fakes.scripted_services import ScriptedGateway, ScriptedGenerator, ScriptedIngestor, ScriptedRetriever
 from tests.fakes.serving import serving
 
 
@@ -29,6 +35,7 @@ class Served:
     ingestor: ScriptedIngestor = field(default_factory=ScriptedIngestor)
     retriever: ScriptedRetriever = field(default_factory=ScriptedRetriever)
     generator: ScriptedGenerator = field(default_factory=ScriptedGenerator)
+    gateway: ScriptedGateway = field(default_factory=ScriptedGateway)
     url: str = ""
 
 
@@ -38,11 +45,12 @@ def served() -> Iterator[Served]:
     served = Served()
     identify = authenticate(VERIFIER)
     routers = {
-        "ingestion": ingestion_routes.router(served.ingestor, identify),
-        "retrieval": retrieval_routes.router(served.retriever, identify),
-        "generation": generation_routes.router(served.generator, identify),
+        "ingestion": [ingestion_routes.router(served.ingestor, identify)],
+        "retrieval": [retrieval_routes.router(served.retriever, identify)],
+        "generation": [generation_routes.router(served.generator, identify)],
+        "gateway": gateway_routes.routers(served.gateway, identify),
     }
-    apps = {name: service_app(name, [router], authenticate=identify, version="1") for name, router in routers.items()}
+    apps = {name: service_app(name, each, authenticate=identify, version="1") for name, each in routers.items()}
     with serving(LoadBalancer(apps)) as url:
         served.url = url
         yield served
@@ -54,6 +62,7 @@ def upstream(served: Served) -> Iterator[Upstream]:
     served.ingestor.__init__()  # type: ignore[misc]
     served.retriever.__init__()  # type: ignore[misc]
     served.generator.__init__()  # type: ignore[misc]
+    served.gateway.__init__()  # type: ignore[misc]
     with closing(Upstream(served.url, lambda: principal(role=Role.SERVICE).token or "")) as upstream:
         yield upstream
 
@@ -140,3 +149,31 @@ class TestGeneratorOverHttp(GeneratorContract):
     def reached(self, upstream: Upstream) -> HttpGenerator:
         """Give its client."""
         return HttpGenerator(upstream)
+
+
+class TestModelGatewayItself(ModelGatewayContract):
+    """The object."""
+
+    @pytest.fixture
+    def scripted(self) -> ScriptedGateway:
+        """Give the service."""
+        return ScriptedGateway()
+
+    @pytest.fixture
+    def reached(self, scripted: ScriptedGateway) -> ScriptedGateway:
+        """Give the same."""
+        return scripted
+
+
+class TestModelGatewayOverHttp(ModelGatewayContract):
+    """Through its routes and a client."""
+
+    @pytest.fixture
+    def scripted(self, served: Served) -> ScriptedGateway:
+        """Give the service behind the server."""
+        return served.gateway
+
+    @pytest.fixture
+    def reached(self, upstream: Upstream) -> HttpModelGateway:
+        """Give its client."""
+        return HttpModelGateway(upstream)

@@ -34,7 +34,30 @@ from chalicelib.contracts.documents import (
     UploadsCreate,
     UploadView,
 )
+from chalicelib.contracts.embeddings import EmbeddingItem, EmbeddingsRequest
 from chalicelib.contracts.explanations import Explanation, ExplanationRequest, Outcome
+from chalicelib.contracts.gateway import (
+    AnswerMessage,
+    ChatChunk,
+    ChatRequest,
+    ChatResponse,
+    Choice,
+    ChunkChoice,
+    Delta,
+    DeploymentHealth,
+    EmbedResponse,
+    EmbedUsage,
+    GatewayModel,
+    GatewayModels,
+    ProviderView,
+    ProviderViews,
+    RerankItem,
+    RerankRequest,
+    RerankResponse,
+    RerankUsage,
+    RouteTest,
+    Usage,
+)
 from chalicelib.contracts.indexes import IndexCreate, IndexView, RecipeModel
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
 from chalicelib.domain.access import Principal
@@ -42,6 +65,7 @@ from chalicelib.domain.documents import BlockKind, DocumentStatus
 from chalicelib.domain.identifiers import DocumentId, JobId
 from chalicelib.domain.indexes import GenerationStatus
 from chalicelib.domain.jobs import JobKind, JobStatus
+from chalicelib.domain.routes import RouteKind
 from tests.fakes.answers import answer, passage
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -278,4 +302,90 @@ class ScriptedGenerator(Scripted):
 
     async def components(self) -> Components:
         """See `Generator.components`."""
+        return COMPONENTS
+
+
+USAGE = Usage(prompt_tokens=2, completion_tokens=3, total_tokens=5, cost_usd_micros=7, unpriced=True)
+CHATTED = ChatResponse(
+    id="call_1",
+    created=1,
+    model="p/m",
+    choices=[Choice(message=AnswerMessage(content="Ünï \u2028 🙂\n"), finish_reason="stop")],
+    usage=USAGE,
+)
+EMBEDDED = EmbedResponse(
+    data=[EmbeddingItem(index=0, embedding=[0.5, -0.25])],
+    model="p/m",
+    usage=EmbedUsage(prompt_tokens=1, total_tokens=1, cost_usd_micros=1),
+)
+RANKED = RerankResponse(
+    id="call_2", model="p/m", results=[RerankItem(index=1, relevance_score=0.5)], usage=RerankUsage(search_units=1)
+)
+MODELS = GatewayModels(data=[GatewayModel(id="chat", kind=RouteKind.CHAT, deployments=["p/m"])])
+TESTED = RouteTest(route="gpt-4.1", deployments=[DeploymentHealth(model="p/m", status="ok", latency_ms=1.5)])
+PROVIDERS = ProviderViews(items=[ProviderView(name="p", kind="openai", base_url=None, key_present=True, ready=True)])
+
+
+def chunk(text: str) -> ChatChunk:
+    """Give a chunk that says *text*."""
+    return ChatChunk(id="call_1", created=1, model="p/m", choices=[ChunkChoice(delta=Delta(content=text))])
+
+
+USUAL_CHUNKS = [
+    chunk("a\r\n\n: b\u2028🙂"),
+    chunk("data: [DONE]"),
+    ChatChunk(id="call_1", created=1, model="p/m", choices=[], usage=USAGE),
+]
+
+
+@dataclass
+class ScriptedGateway(Scripted):
+    """See `ModelGateway`. Its stream gives *chunks*, then raises *broken*; *closed* is set at any end of one."""
+
+    chunks: list[ChatChunk] = field(default_factory=lambda: list(USUAL_CHUNKS))
+    broken: Exception | None = None
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    async def chat(self, principal: Principal, request: ChatRequest) -> ChatResponse:
+        """See `ModelGateway.chat`."""
+        self.note(principal, request)
+        return CHATTED
+
+    async def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncIterator[ChatChunk]:
+        """See `ModelGateway.chat_stream`."""
+        try:
+            self.note(principal, request)
+            for one in self.chunks:
+                yield one
+            if self.broken is not None:
+                raise self.broken
+        finally:
+            self.closed.set()
+
+    async def embed(self, principal: Principal, request: EmbeddingsRequest) -> EmbedResponse:
+        """See `ModelGateway.embed`."""
+        self.note(principal, request)
+        return EMBEDDED
+
+    async def rerank(self, principal: Principal, request: RerankRequest) -> RerankResponse:
+        """See `ModelGateway.rerank`."""
+        self.note(principal, request)
+        return RANKED
+
+    async def models(self, principal: Principal) -> GatewayModels:
+        """See `ModelGateway.models`."""
+        self.note(principal, "models")
+        return MODELS
+
+    async def test(self, principal: Principal, route: str) -> RouteTest:
+        """See `ModelGateway.test`."""
+        self.note(principal, route)
+        return TESTED
+
+    async def providers(self) -> ProviderViews:
+        """See `ModelGateway.providers`."""
+        return PROVIDERS
+
+    async def components(self) -> Components:
+        """See `ModelGateway.components`."""
         return COMPONENTS
