@@ -74,6 +74,10 @@ class ModelProvider(Protocol):
     it is cancelled. The caller holds it to *timeout_s*.
     """
 
+    async def prepare(self) -> None:
+        """Make ready what takes long the first time, so that it counts towards no call's deadline."""
+        ...
+
     async def chat(self, call: ProviderCall) -> Mapping[str, Any]:
         """Give a chat completion."""
         ...

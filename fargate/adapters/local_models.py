@@ -20,6 +20,9 @@ class LocalProvider:
     def __init__(self, embedders: Callable[[], Mapping[str, Embedder]]) -> None:
         self._embedders = embedders
 
+    async def prepare(self) -> None:
+        """See `ModelProvider.prepare`; the models are loaded by their first user."""
+
     async def embed(self, call: ProviderCall) -> Mapping[str, Any]:
         """See `ModelProvider.embed`."""
         embedder = self._embedders().get(f"local/{call.model}")

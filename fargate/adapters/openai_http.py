@@ -46,6 +46,9 @@ class OpenAiProvider:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    async def prepare(self) -> None:
+        """See `ModelProvider.prepare`; there is nothing."""
+
     async def chat(self, call: ProviderCall) -> Mapping[str, Any]:
         """See `ModelProvider.chat`."""
         return await self._whole("/chat/completions", call, {})

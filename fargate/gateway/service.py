@@ -145,6 +145,8 @@ class GatewayService:
         targets = [target for one in deployments if (target := self._providers.target(one)) is not None]
         if not targets:
             raise _not_configured(asked.route.name, deployments)
+        for target in targets:
+            await target.provider.prepare()
         return targets
 
     async def _trial(self, principal: Principal, route: Route, deployment: Deployment) -> DeploymentHealth:
@@ -169,6 +171,7 @@ class GatewayService:
             targets = [one for each in route.deployments if (one := self._providers.target(each)) is not None]
             if not targets:
                 raise _not_configured(route.name, route.deployments)
+            await targets[0].provider.prepare()
             await Caller(aside, self._chances.order).call(Plan(asked, targets, question.body), question.ask)
         except RagError as error:
             return str(error.extra.get("reason") or error.code)
