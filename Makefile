@@ -9,7 +9,7 @@ EVERYDAY := "not aws and not browser and not drill"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix bench drill browser package docs lock clean
+.PHONY: help run test check fix provider bench drill browser package docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ check: $(DEV_READY) ## Check format, lint, types, import rules and documents
 fix: $(DEV_READY) ## Mend format and what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+provider: $(DEV_READY) ## Serve a model provider for tests, which fails as its models' names say
+	@exec $(BIN)/python -m tests.fakes.openai_provider
 
 bench: $(DEV_READY) ## Print the performance figures of this machine
 	$(BIN)/python -m bench
