@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -188,11 +189,10 @@ ModelT = TypeVar("ModelT", ChatResponse, ChatChunk, EmbeddingItem, RerankItem)
 
 
 def _valid(model: type[ModelT], raw: object) -> ModelT:
-    try:
+    with contextlib.suppress(ValidationError):
         return model.model_validate(raw)
-    except ValidationError:
-        # Without its cause, which quotes what the provider said.
-        raise ProviderFailure(FailureKind.BAD_ANSWER) from None
+    # Out here, so that the failure does not carry the error along: it quotes what the provider said.
+    raise ProviderFailure(FailureKind.BAD_ANSWER)
 
 
 def _said(message: Any) -> str:

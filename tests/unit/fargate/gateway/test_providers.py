@@ -1,0 +1,90 @@
+"""Which providers there are, and who has the keys."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretBytes
+
+from chalicelib.domain.prices import FREE
+from chalicelib.domain.routes import Deployment
+from chalicelib.errors import ConfigurationError
+from fargate.adapters.local_models import LocalProvider
+from fargate.gateway.providers import KEY_TTL_S, Protocols, ProviderKeys, Providers, configured
+from tests.fakes.clock import HandClock
+from tests.fakes.gateway import PRICE, FixedPrices
+
+
+class Safe:
+    """See `Secrets`. Holds what a test puts in."""
+
+    def __init__(self, **kept: bytes) -> None:
+        self.kept = {name.replace("_", "-"): value for name, value in kept.items()}
+
+    def get(self, name: str) -> SecretBytes | None:
+        """See `Secrets.get`."""
+        return SecretBytes(self.kept[name]) if name in self.kept else None
+
+    def create(self, name: str, value: SecretBytes) -> SecretBytes:
+        """See `Secrets.create`."""
+        return value
+
+
+def providers(text: str | None, keys: ProviderKeys) -> Providers:
+    local = LocalProvider(dict)
+    return Providers(configured(text), keys, Protocols(local, local, local), FixedPrices())
+
+
+def test_a_key_is_a_secret_or_else_in_the_environment() -> None:
+    """The environment's has the name that the provider's own client reads."""
+    keys = ProviderKeys(
+        Safe(provider_openai=b"sk-1\n"), {"OPENAI_API_KEY": "sk-2", "MY_VLLM_API_KEY": "sk-3"}, HandClock()
+    )
+    found = [keys.get(name) for name in ("openai", "my-vllm", "cohere")]
+    assert [key.get_secret_value() if key else None for key in found] == ["sk-1", "sk-3", None]
+
+
+def test_a_key_that_was_replaced_is_used_within_a_minute() -> None:
+    """Without a restart."""
+    clock, safe = HandClock(), Safe(provider_openai=b"old")
+    keys = ProviderKeys(safe, {}, clock)
+    keys.get("openai")
+    safe.kept["provider-openai"] = b"new"
+    clock.advance(KEY_TTL_S)
+    assert str(keys.get("openai").get_secret_value()) == "new"  # type: ignore[union-attr]
+
+
+def test_a_deployment_is_reached_by_its_provider() -> None:
+    """One that is not configured, or has no key, is not there; prices go by what the provider sells."""
+    text = '{"vllm": {"base_url": "http://vllm:8000/v1", "needs_key": false}, "mine": {"prices": "free"}}'
+    there = providers(text, ProviderKeys(Safe(provider_mine=b"k"), {"OPENAI_API_KEY": "sk"}, HandClock()))
+    targets = [there.target(Deployment(model)) for model in ("openai/a", "vllm/a", "mine/a", "cohere/a", "none/a")]
+    assert [one.price if one else "-" for one in targets] == [PRICE, None, FREE, "-", "-"]
+    assert targets[1] is not None
+    assert targets[1].access.base_url == "http://vllm:8000/v1"
+
+
+def test_keys_are_never_shown() -> None:
+    """Only whether they are there."""
+    there = providers(None, ProviderKeys(Safe(provider_openai=b"sk-canary"), {}, HandClock()))
+    views = {view.name: view for view in there.views()}
+    assert (views["openai"].key_present, views["cohere"].ready, views["bedrock"].ready) == (True, False, True)
+    target = there.target(Deployment("openai/a"))
+    assert "sk-canary" not in repr(views) + repr(target)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        '{"A": {}}',
+        '{"vllm": {"base_url": "ftp://x"}}',
+        '{"vllm": {"api_key": "sk-canary"}}',
+        '{"azure": {"options": {"api_key": "sk-canary"}}}',
+        '{"local": {}}',
+    ],
+)
+def test_what_cannot_be_a_provider_stops_the_start(text: str) -> None:
+    """With the variable's name, and without what it holds."""
+    with pytest.raises(ConfigurationError, match="RAGSTONE_PROVIDERS") as raised:
+        configured(text)
+    assert "sk-canary" not in raised.value.detail
