@@ -45,8 +45,8 @@ class DeploymentModel(RequestModel):
 
     model: ModelName
     params: DeploymentParams = Field(default_factory=DeploymentParams)
-    rpm: int | None = Field(None, ge=1, description="Requests a minute; none beyond are sent there")
-    tpm: int | None = Field(None, ge=1, description="Tokens a minute")
+    rpm: int | None = Field(None, ge=1, description="Requests a minute that it may get; kept, and not yet enforced")
+    tpm: int | None = Field(None, ge=1, description="Tokens a minute; kept, and not yet enforced")
     weight: int = Field(1, ge=0, le=1_000, description="Its share of the calls; 0 is called when all others fail")
 
     def entity(self) -> Deployment:

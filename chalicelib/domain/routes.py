@@ -29,7 +29,8 @@ class Deployment:
     A model at a provider, as `provider/model`.
 
     *params* go with every call, under what the call itself says. *weight* is its share of the calls among the route's
-    deployments; 0 is called only when all others fail. *rpm* and *tpm* are requests and tokens a minute.
+    deployments; 0 is called only when all others fail. *rpm* and *tpm* are requests and tokens a minute; nothing
+    enforces them yet.
     """
 
     model: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from chalicelib.domain.access import Tenant
@@ -30,9 +30,7 @@ class Routes:
 
     def all(self, tenant: Tenant) -> dict[str, Route]:
         """Give every route by name, sorted."""
-        key = keys.route(tenant, "*")
-        page = self._table.query(Query(key.table, key.partition, limit=MAX_ROUTES))
-        stored = {route.name: route for route in map(_routes.load, page.items)}
+        stored = {route.name: route for route in self._stored(tenant)}
         return dict(sorted((self._configured | stored).items()))
 
     def get(self, tenant: Tenant, name: str) -> Route:
@@ -84,6 +82,14 @@ class Routes:
         key = keys.route_version(tenant, name, 0)
         page = self._table.query(Query(key.table, key.partition, descending=True, limit=limit, cursor=cursor))
         return [_routes.load(item) for item in page.items], page.cursor
+
+    def _stored(self, tenant: Tenant) -> Iterator[Route]:
+        key = keys.route(tenant, "*")
+        query: Query | None = Query(key.table, key.partition, limit=MAX_ROUTES)
+        while query is not None:
+            page = self._table.query(query)
+            yield from map(_routes.load, page.items)
+            query = replace(query, cursor=page.cursor) if page.cursor else None
 
     def _latest_version(self, tenant: Tenant, name: str) -> int:
         """Give the last version there was: a route that is made anew goes on counting."""

@@ -27,7 +27,9 @@ class RouteBook:
         now = self._clock.monotonic()
         known = self._known.get(tenant)
         if known is None or now >= known[0]:
-            if len(self._known) >= MAX_TENANTS:
+            if known is not None:
+                self._known[tenant] = now + TTL_S, known[1]  # one asks; who calls meanwhile goes by what was
+            elif len(self._known) >= MAX_TENANTS:
                 self._known.clear()
             known = self._known[tenant] = now + TTL_S, await asyncio.to_thread(self._routes.all, tenant)
         return known[1]
