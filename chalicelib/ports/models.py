@@ -17,13 +17,18 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EmbedderInfo:
-    """What a recipe may need to know of an embedder; texts over *max_tokens* are cut there."""
+    """
+    What a recipe may need to know of an embedder; texts over *max_tokens* are cut there.
+
+    *unrelated* is the cosine that texts which have nothing to do with each other have on average: near 0, as a rule.
+    """
 
     name: str
     dimension: int
     max_tokens: int
     languages: Sequence[str]
     revision: str
+    unrelated: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

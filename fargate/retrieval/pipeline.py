@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chalicelib.contracts.components import ComponentKind, ComponentView
 from chalicelib.domain.filters import parse_filter
-from chalicelib.domain.releases import RetrievalSettings
+from chalicelib.domain.releases import ReleaseConfig, RetrievalSettings
 from fargate.retrieval.diversity import DIVERSITIES, Diversity
 from fargate.retrieval.expansion import EXPANSIONS, Expansion
 from fargate.retrieval.fusion import FUSIONS
@@ -29,13 +29,14 @@ class Pipeline:
     expansion: Expansion
 
     @classmethod
-    def of(cls, settings: RetrievalSettings, tools: Tools) -> Pipeline:
+    def of(cls, config: ReleaseConfig, tools: Tools) -> Pipeline:
         """Make it. Raises `InvalidRequest` for a component, a parameter or a filter that does not exist."""
+        settings, embedder = config.retrieval, tools.embedders.get(config.recipe.embedder.name)
         if settings.filter is not None:
             parse_filter(settings.filter)
         return cls(
             reword=TRANSFORMS.make(settings.transform, tools),
-            ranking=Ranking.of(settings),
+            ranking=Ranking.of(settings, embedder.info.unrelated if embedder else 0.0),
             reranker=RERANKERS.make(settings.reranker, tools),
             diversity=DIVERSITIES.make(settings.diversity, tools),
             expansion=EXPANSIONS.make(settings.expansion, tools),

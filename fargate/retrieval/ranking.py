@@ -66,11 +66,13 @@ class Ranking:
 
     strategy: Strategy
     fuse: Fuse
+    unrelated: float = 0.0
+    """What `EmbedderInfo` says; fused is how far a cosine is above it, as a share of how far it can be."""
 
     @classmethod
-    def of(cls, settings: RetrievalSettings) -> Ranking:
+    def of(cls, settings: RetrievalSettings, unrelated: float = 0.0) -> Ranking:
         """Make it from a release's settings. Raises `InvalidRequest` for a fusion that does not exist."""
-        return cls(settings.strategy, FUSIONS.make(settings.fusion, Tools()))
+        return cls(settings.strategy, FUSIONS.make(settings.fusion, Tools()), unrelated)
 
     @property
     def dense(self) -> bool:
@@ -98,7 +100,7 @@ class Ranking:
             return [Ranked(hit, hit.similarity or 0.0, None) for hit in hits]
         if self.strategy is Strategy.LEXICAL:
             return [Ranked(hit, hit.lexical_score or 0.0, None) for hit in hits]
-        fused = self.fuse(hits)
+        fused = self.fuse([_above(hit, self.unrelated) for hit in hits] if self.unrelated else hits)
         return [Ranked(hit, fused.scores[hit.key], fused.weight) for hit in hits]
 
 
@@ -111,6 +113,12 @@ def without(found: Sequence[Hit], gone: Collection[str]) -> list[Hit]:
         for hit in found
         if hit.key not in gone
     ]
+
+
+def _above(hit: Hit, unrelated: float) -> Hit:
+    if hit.similarity is None:
+        return hit
+    return replace(hit, similarity=(hit.similarity - unrelated) / (1 - unrelated))
 
 
 def _averaged(lists: Sequence[Sequence[Ranked]]) -> list[Ranked]:

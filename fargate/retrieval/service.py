@@ -128,7 +128,7 @@ class RetrievalService:
 
     def _check(self, release: Release) -> None:
         """Refuse a release that only this question would make, before it is written down."""
-        Pipeline.of(release.config.retrieval, self._tools)
+        Pipeline.of(release.config, self._tools)
 
     async def _inquiry(
         self,
@@ -141,7 +141,7 @@ class RetrievalService:
     ) -> Inquiry:
         """Give the inquiry with its question reworded, unless it is, and its vectors made."""
         config = release.config
-        pipeline = Pipeline.of(config.retrieval, self._tools)
+        pipeline = Pipeline.of(config, self._tools)
         if reworded is None:
             with stages.stage("reword", transform=config.retrieval.transform.name):
                 reworded = await pipeline.reword(question)

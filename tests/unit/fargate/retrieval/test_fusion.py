@@ -126,6 +126,17 @@ def test_the_order_of_the_hits_changes_nothing(found: list[Hit]) -> None:
     assert ranking.order([found]) == ranking.order([found[::-1]])
 
 
+def test_a_cosine_counts_from_where_nothing_is_related() -> None:
+    """
+    A model whose unrelated texts have .6: .8 and .5 become .5 and -.25 before they are fused, and are told as they are.
+    """
+    convex_half = RetrievalSettings(fusion=Component("convex", {"dense_weight": 0.5}))
+    ranked = {one.hit.key: one for one in Ranking.of(convex_half, unrelated=0.6).order([[BOTH, DENSE]])}
+    assert ranked["both"].score == pytest.approx(0.5 * 0.5 + 0.5 * 1)
+    assert ranked["dense"].score == pytest.approx(0.5 * -0.25)
+    assert ranked["both"].reasons().dense_score == 0.8
+
+
 def test_a_single_leg_is_ordered_by_its_own_score() -> None:
     """Cosine or BM25 stands as the score, and there is no fused score to speak of."""
     dense = Ranking.of(RetrievalSettings(strategy=Strategy.DENSE)).order([[DENSE, BOTH]])
