@@ -66,6 +66,7 @@ class GatewayService:
         self._providers = providers
         self._watchers = watchers
         self._chances = chances
+        self._preparing: set[asyncio.Task[None]] = set()
 
     async def chat(self, principal: Principal, request: ChatRequest) -> ChatResponse:
         """See `ModelGateway.chat`."""
@@ -145,9 +146,17 @@ class GatewayService:
         targets = [target for one in deployments if (target := self._providers.target(one)) is not None]
         if not targets:
             raise _not_configured(asked.route.name, deployments)
-        for target in targets:
-            await target.provider.prepare()
+        await self._prepared(targets)
         return targets
+
+    async def _prepared(self, targets: Sequence[Target]) -> None:
+        """Wait until the first of *targets* can be asked; the others are made ready meanwhile."""
+        first = targets[0].provider
+        for other in {one.provider for one in targets} - {first}:
+            task = asyncio.create_task(other.prepare())
+            self._preparing.add(task)
+            task.add_done_callback(self._preparing.discard)
+        await first.prepare()
 
     async def _trial(self, principal: Principal, route: Route, deployment: Deployment) -> DeploymentHealth:
         clock, began = self._watchers.clock, self._watchers.clock.monotonic()
