@@ -99,7 +99,7 @@ class Services:
             releases=self._releases,
             vectors=self.vectors,
             embedders=self.embedders,
-            gateway=self._remote.gateway,
+            gateway=self.gateway,
             clock=self.core.clock,
         )
 

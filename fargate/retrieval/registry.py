@@ -33,9 +33,9 @@ class Tools:
     gateway: ModelGateway | None = None
 
     def models(self) -> ModelGateway:
-        """Give the gateway. Raises `InvalidRequest` where this platform has none."""
+        """Give the gateway. Raises `InvalidRequest` where none was handed in."""
         if self.gateway is None:
-            raise InvalidRequest("This needs a model, and no gateway is connected; set RAGSTONE_GATEWAY_URL.")
+            raise InvalidRequest("This needs a model of the gateway, and there is none here.")
         return self.gateway
 
 
