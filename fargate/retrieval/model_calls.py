@@ -11,11 +11,11 @@ from pydantic import Field
 
 from chalicelib.contracts.gateway import CallLabels, ChatMessage, ChatRequest
 from chalicelib.domain.access import Principal
-from chalicelib.errors import DependencyError, InvalidRequest, RateLimited
+from chalicelib.errors import BudgetExceeded, DependencyError, InvalidRequest, RateLimited
 from chalicelib.ports.services import ModelGateway
 from fargate.retrieval.registry import Parameters
 
-FAILURES = (DependencyError, RateLimited, InvalidRequest)
+FAILURES = (DependencyError, RateLimited, BudgetExceeded, InvalidRequest)
 """
 After which a step may be left out: the model is down, its budget is spent, or its provider refuses what it is to read.
 That a route does not exist is not among them.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import Field, JsonValue
 
@@ -30,8 +31,7 @@ class StrategyParameters(Parameters):
     filter: dict[str, JsonValue] | None = Field(None, description="Narrows every question; S3 Vectors' filter language")
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):
     """
     A hit in its place: *score* orders the passages; *weight* is None where only one leg searched.
 
@@ -109,7 +109,7 @@ def without(found: Sequence[Hit], gone: Collection[str]) -> list[Hit]:
     dense = sorted(hit.dense_rank for hit in found if hit.key in gone and hit.dense_rank)
     lexical = sorted(hit.lexical_rank for hit in found if hit.key in gone and hit.lexical_rank)
     return [
-        replace(hit, dense_rank=_closed_up(hit.dense_rank, dense), lexical_rank=_closed_up(hit.lexical_rank, lexical))
+        hit._replace(dense_rank=_closed_up(hit.dense_rank, dense), lexical_rank=_closed_up(hit.lexical_rank, lexical))
         for hit in found
         if hit.key not in gone
     ]
@@ -118,7 +118,7 @@ def without(found: Sequence[Hit], gone: Collection[str]) -> list[Hit]:
 def _above(hit: Hit, unrelated: float) -> Hit:
     if hit.similarity is None:
         return hit
-    return replace(hit, similarity=(hit.similarity - unrelated) / (1 - unrelated))
+    return hit._replace(similarity=(hit.similarity - unrelated) / (1 - unrelated))
 
 
 def _averaged(lists: Sequence[Sequence[Ranked]]) -> list[Ranked]:
@@ -132,7 +132,7 @@ def _averaged(lists: Sequence[Sequence[Ranked]]) -> list[Ranked]:
             found_by[one.hit.key].append(number)
             totals[one.hit.key] += one.score - lowest
     return [
-        replace(one, score=(totals[key] + sum(absent)) / len(lists), found_by=found_by[key])
+        one._replace(score=(totals[key] + sum(absent)) / len(lists), found_by=found_by[key])
         for key, one in firsts.items()
     ]
 

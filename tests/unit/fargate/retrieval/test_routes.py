@@ -63,9 +63,9 @@ def test_only_those_who_may_ask_are_answered(transport: Transport, path: str) ->
         b'{"question": "leave", "k": 1}',
         b'{"question": "leave", "strategy": "magic"}',
         b'{"question": "leave", "filter": {"_acl": "hr"}}',
-        b'{"question": "leave", "rerank": true}',
+        b'{"question": "leave", "retrieval": {"candidates": 0}}',
     ],
 )
 def test_a_bad_question_is_a_bad_request(transport: Transport, body: bytes) -> None:
-    """Empty, too long, out of bounds, unknown fields and values, and what the release cannot give."""
+    """Empty, too long, out of bounds, unknown fields and values."""
     assert post(transport, "/retrieval/retrieve", body).status == 400

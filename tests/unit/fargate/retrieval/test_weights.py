@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +47,7 @@ def test_only_the_ten_best_are_looked_at() -> None:
 
 def test_a_score_that_the_store_does_not_tell_is_half_the_lowest_known() -> None:
     """It is below what the lexical leg brought, and above nothing."""
-    second = replace(LEXICAL, key="second", lexical_rank=2, lexical_score=4.0)
+    second = LEXICAL._replace(key="second", lexical_rank=2, lexical_score=4.0)
     assert by_agreement([LEXICAL, second, dense(1, None)]).share == pytest.approx(0.3 + 0.6 * 0.4)
 
 
