@@ -5,6 +5,7 @@ The errors of the platform; each is raised where it happens and mapped to proble
     ├── RequestError            the caller can mend it (4xx)
     │   ├── InvalidRequest      400  malformed, unknown field, out of bounds
     │   ├── Unauthenticated     401  no credential, or a wrong, expired or revoked one
+    │   ├── BudgetExceeded      402  says which budget, and when it begins anew
     │   ├── Forbidden           403  the role does not allow it
     │   ├── NotFound            404  missing, or not the caller's: the two answer alike
     │   ├── Conflict            409  it exists already, or changed meanwhile
@@ -77,6 +78,16 @@ class Unauthenticated(RequestError):
     """No credential, or one that is wrong, expired or revoked."""
 
     status, code, title = 401, "unauthenticated", "Authentication needed"
+
+
+class BudgetExceeded(RequestError):
+    """
+    A call could cost more than a budget has left; ``budget`` and ``resets_at`` say which, and when it begins anew.
+
+    Not 429, which clients of model APIs repeat by themselves, for as long as the period lasts.
+    """
+
+    status, code, title = 402, "budget_exceeded", "Budget exceeded"
 
 
 class Forbidden(RequestError):
@@ -210,6 +221,7 @@ def from_problem(problem: Mapping[str, Any], status: int) -> RagError:
 RESPONSES: tuple[type[RagError], ...] = (
     InvalidRequest,
     Unauthenticated,
+    BudgetExceeded,
     Forbidden,
     NotFound,
     Conflict,

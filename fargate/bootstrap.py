@@ -16,11 +16,13 @@ from chalicelib.observability.metrics import Metrics
 from chalicelib.ports.models import Embedder
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
 from chalicelib.ports.vectors import VectorIndex
+from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.effective_release import EffectiveRelease
 from chalicelib.repositories.indexes import Indexes
+from chalicelib.repositories.ledger import Ledger
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
@@ -40,9 +42,10 @@ from fargate.embedding import routes as embedding_routes
 from fargate.gateway import providers as gateway_providers
 from fargate.gateway import routes as gateway_routes
 from fargate.gateway.attempts import Watchers
+from fargate.gateway.budget_meter import BudgetMeter
 from fargate.gateway.callers import KeyHolders, authenticate_caller
 from fargate.gateway.circuits import Circuits
-from fargate.gateway.metering import NoMeter
+from fargate.gateway.metering import Meter
 from fargate.gateway.providers import Protocols, ProviderKeys, Providers
 from fargate.gateway.route_book import RouteBook
 from fargate.gateway.service import GatewayService
@@ -120,7 +123,7 @@ class Services:
         return self._remote.gateway or GatewayService(
             routes=RouteBook(self.routes, self.core.clock),
             providers=self._providers(),
-            watchers=Watchers(NoMeter(), Circuits(), self.core.clock, self._metrics),
+            watchers=Watchers(self._meter(), Circuits(), self.core.clock, self._metrics),
         )
 
     @cached_property
@@ -202,6 +205,10 @@ class Services:
         keys = ProviderKeys(self.core.secrets, os.environ, self.core.clock)
         protocols = Protocols(self._direct, self._translated, LocalProvider(lambda: self.embedders))
         return Providers(gateway_providers.configured(given), keys, protocols, LiteLlmPrices())
+
+    def _meter(self) -> Meter:
+        table = self.core.table
+        return BudgetMeter(budgets=Budgets(table), ledger=Ledger(table), clock=self.core.clock, metrics=self._metrics)
 
     @cached_property
     def _releases(self) -> EffectiveRelease:

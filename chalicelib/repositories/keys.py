@@ -8,9 +8,11 @@ Every partition key and blob path begins with the tenant's id, so that an IAM po
 from __future__ import annotations
 
 import hashlib
+import json
 
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.batches import check_import_path, check_import_prefix
+from chalicelib.domain.budgets import Account
 from chalicelib.domain.identifiers import (
     AttemptId,
     ChunkId,
@@ -22,6 +24,7 @@ from chalicelib.domain.identifiers import (
     TenantId,
     first_of,
 )
+from chalicelib.domain.ledger import UsageCell
 from chalicelib.ports.blobs import BlobKey, Bucket
 from chalicelib.ports.table import Key, TableName
 from chalicelib.ports.vectors import VectorIndexName
@@ -134,6 +137,40 @@ def route(tenant: Tenant, name: str) -> Key:
 def route_version(tenant: Tenant, name: str, number: int) -> Key:
     """Name the row of one version of a route; versions are ordered by number."""
     return Key(TableName.CONFIG, f"{tenant.tenant_id}#routes#{name}", f"version#{number:08d}")
+
+
+def budget(tenant: Tenant, name: str) -> Key:
+    """Name a budget's row."""
+    return Key(TableName.CONFIG, f"{tenant.tenant_id}#budgets", name)
+
+
+def counter(tenant: Tenant, account: Account) -> Key:
+    """Name the row that counts for an account; the subject is hashed, since clients may name users as they like."""
+    start = account.start.date().isoformat()
+    sort = f"{account.scope}#{account.period}#{start}#{_digest(account.subject)}"
+    return Key(TableName.LEDGER, f"{tenant.tenant_id}#counters#{account.budget}", sort)
+
+
+def reservation(tenant: Tenant, call_id: str, attempt: int, expires_at: int) -> Key:
+    """Name the row of what is set aside for an upstream call; those that expire first come first."""
+    return Key(TableName.LEDGER, f"{tenant.tenant_id}#reservations", f"{expires_at:012d}#{call_id}#{attempt}")
+
+
+def ledger_entry(tenant: Tenant, call_id: str, attempt: int) -> Key:
+    """Name the row of an upstream call."""
+    return Key(TableName.LEDGER, f"{tenant.tenant_id}#{call_id}", f"attempt#{attempt:03d}")
+
+
+def entries_of(tenant: Tenant) -> str:
+    """Name the secondary partition that lists a tenant's upstream calls by time."""
+    return f"{tenant.tenant_id}#entries"
+
+
+def usage_cell(tenant: Tenant, cell: UsageCell) -> Key:
+    """Name the row of a day's sums; those by user stand apart, so that reading the others stays cheap."""
+    by = "" if cell.user is None else "-by-user"
+    names = json.dumps([cell.model, cell.route, cell.release, cell.user])
+    return Key(TableName.LEDGER, f"{tenant.tenant_id}#usage{by}", f"{cell.day.isoformat()}#{_digest(names)}")
 
 
 def idempotency(tenant: Tenant, subject: str, key: str) -> Key:

@@ -1,12 +1,14 @@
 """Every key begins with its tenant, and no two things share one."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.budgets import Budget, BudgetScope, Period, account_of
 from chalicelib.domain.identifiers import (
     INDEX_NAME_PATTERN,
     AttemptId,
@@ -18,9 +20,11 @@ from chalicelib.domain.identifiers import (
     RunId,
     TenantId,
 )
+from chalicelib.domain.ledger import UsageCell
 from chalicelib.ports.table import Key
 from chalicelib.repositories import keys
 
+AT = datetime(2026, 3, 1, tzinfo=UTC)
 tenants = st.from_regex(r"\A[a-z0-9][a-z0-9-]{1,18}[a-z0-9]\Z").map(lambda name: Tenant(TenantId(name)))
 index_names = st.from_regex(r"\A[a-z0-9][a-z0-9-]{1,30}[a-z0-9]\Z")
 ids = st.from_regex(r"\A[A-Za-z0-9_-]{1,64}\Z")
@@ -43,6 +47,11 @@ def test_every_key_a_tenant_reads_or_writes_begins_with_its_id(
         keys.release(tenant, ReleaseId(name)),
         keys.alias(tenant, name),
         keys.idempotency(tenant, text, text),
+        keys.budget(tenant, name),
+        keys.counter(tenant, account_of(Budget(name, BudgetScope.USER, Period.DAY, 1), text, AT)),
+        keys.reservation(tenant, name, 1, 7),
+        keys.ledger_entry(tenant, name, 1),
+        keys.usage_cell(tenant, UsageCell(AT.date(), text, text, None, text)),
     ]
     listings = [
         keys.documents_of(tenant, None),
@@ -50,6 +59,7 @@ def test_every_key_a_tenant_reads_or_writes_begins_with_its_id(
         keys.jobs_of(tenant),
         keys.runs_of(tenant),
         keys.api_keys_of(tenant),
+        keys.entries_of(tenant),
     ]
     blobs = [keys.raw_blob(tenant, document, AttemptId(name)), keys.text_blob(tenant, document, AttemptId(name))]
     assert all(_tenant_of(row) == tenant.tenant_id for row in rows)

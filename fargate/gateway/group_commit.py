@@ -1,0 +1,92 @@
+"""Changes of one tenant's books, gathered while the store is busy and done together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chalicelib.domain.access import Tenant
+from chalicelib.errors import ConditionFailed, Unavailable
+from chalicelib.ports.clock import Clock
+from chalicelib.repositories.ledger import Booked, Change, Ledger, weight
+from fargate.gateway.planning import Chance
+
+MAX_WEIGHT = 96
+DEADLINE_S = 5.0
+LONGEST_WAIT_S = 0.2
+_FIRST_WAIT_S = 0.004
+
+_Waiting = tuple[Change, asyncio.Future[Booked]]
+
+
+@dataclass(slots=True)
+class _Line:
+    waiting: deque[_Waiting] = field(default_factory=deque)
+    worker: asyncio.Task[None] | None = None
+
+
+class GroupCommit:
+    """
+    Books changes without a race within this process: each tenant has one writer at a time, which takes along whatever
+    has gathered meanwhile. Other processes are met at the store's conditions; who loses tries again.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Clock, chance: Chance = random.random) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._chance = chance
+        self._lines: dict[Tenant, _Line] = {}
+
+    def book(self, tenant: Tenant, change: Change) -> asyncio.Future[Booked]:
+        """
+        Give what will become of *change*; it is done even if nobody waits for it.
+
+        It raises what the store raises, and `Unavailable` when others were quicker for `DEADLINE_S`.
+        """
+        line = self._lines.setdefault(tenant, _Line())
+        future: asyncio.Future[Booked] = asyncio.get_running_loop().create_future()
+        line.waiting.append((change, future))
+        if line.worker is None or line.worker.done():
+            line.worker = asyncio.create_task(self._work(tenant, line))
+        return future
+
+    async def _work(self, tenant: Tenant, line: _Line) -> None:
+        while line.waiting:
+            batch = _next_batch(line.waiting)
+            try:
+                booked = await self._booked(tenant, [change for change, _ in batch])
+            except Exception as error:  # noqa: BLE001 - whoever waits gets it
+                _fail(batch, error)
+            else:
+                for (_, future), one in zip(batch, booked, strict=True):
+                    if not future.done():
+                        future.set_result(one)
+        self._lines.pop(tenant, None)
+
+    async def _booked(self, tenant: Tenant, changes: Sequence[Change]) -> list[Booked]:
+        deadline, wait_s = self._clock.monotonic() + DEADLINE_S, _FIRST_WAIT_S
+        while True:
+            try:
+                return await asyncio.to_thread(self._ledger.book, tenant, changes)
+            except ConditionFailed as lost:
+                if self._clock.monotonic() > deadline:
+                    raise Unavailable("The budgets are too busy; try again.") from lost
+            await asyncio.sleep(wait_s * self._chance())
+            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+
+def _next_batch(waiting: deque[_Waiting]) -> list[_Waiting]:
+    batch, room = [], MAX_WEIGHT
+    while waiting and (room := room - weight(waiting[0][0])) >= 0:
+        batch.append(waiting.popleft())
+    return batch
+
+
+def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
+            future.exception()  # that nobody waits any more is no fault
