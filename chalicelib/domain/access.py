@@ -24,6 +24,8 @@ class Permission(StrEnum):
     KEYS_MANAGE = "keys:manage"
     MODELS_USE = "models:use"
     ROUTES_MANAGE = "routes:manage"
+    USAGE_READ = "usage:read"
+    BUDGETS_MANAGE = "budgets:manage"
     SELF = "self"
 
 
@@ -44,8 +46,9 @@ _ENGINEER = _EDITOR | {
     Permission.RELEASES_WRITE,
     Permission.RUNS_READ,
     Permission.ROUTES_MANAGE,
+    Permission.USAGE_READ,
 }
-_ADMIN = _ENGINEER | {Permission.KEYS_MANAGE}
+_ADMIN = _ENGINEER | {Permission.KEYS_MANAGE, Permission.BUDGETS_MANAGE}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.READER: _READER,
     Role.EDITOR: _EDITOR,

@@ -73,6 +73,10 @@ class Totals:
         """Give the sums over both."""
         return Totals(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Totals)))
 
+    def minus(self, other: Totals) -> Totals:
+        """Give the sums over what *other*, a part of it, does not sum up."""
+        return Totals(*(getattr(self, one.name) - getattr(other, one.name) for one in fields(Totals)))
+
 
 @dataclass(frozen=True, slots=True)
 class UsageCell:

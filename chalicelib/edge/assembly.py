@@ -21,12 +21,14 @@ from chalicelib.ports.blobs import Bucket
 from chalicelib.ports.queue import QueueName
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
 from chalicelib.repositories import keys
+from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
+from chalicelib.repositories.ledger import Ledger
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
 from chalicelib.settings import Settings
@@ -55,6 +57,8 @@ def assemble(  # the four services are what differs between the places an edge r
         jobs=Jobs(table),
         runs=Runs(table, base.settings.run_retention_days),
         routes=Routes(table, configured_routes(base.settings.routes)),
+        budgets=Budgets(table),
+        ledger=Ledger(table),
         api_keys=ApiKeys(table),
         idempotency=IdempotencyRecords(table),
         blobs=base.blobs,

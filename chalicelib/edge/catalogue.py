@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chalicelib.edge.api_keys import api_keys
 from chalicelib.edge.asking import asking
+from chalicelib.edge.budgets import budgets
 from chalicelib.edge.components import components
 from chalicelib.edge.documents import documents
 from chalicelib.edge.health import health
@@ -15,7 +16,23 @@ from chalicelib.edge.openapi_document import describing
 from chalicelib.edge.routes import routes
 from chalicelib.edge.runs import runs
 from chalicelib.edge.uploads import uploads
+from chalicelib.edge.usage import usage
 
 RESOURCES = describing(
-    [indexes, documents, uploads, ingestions, jobs, asking, runs, routes, components, me, api_keys, health]
+    [
+        indexes,
+        documents,
+        uploads,
+        ingestions,
+        jobs,
+        asking,
+        runs,
+        routes,
+        budgets,
+        usage,
+        components,
+        me,
+        api_keys,
+        health,
+    ]
 )

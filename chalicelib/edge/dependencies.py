@@ -12,12 +12,14 @@ from chalicelib.edge.user_tokens import UserTokens
 from chalicelib.ports.blobs import BlobStore
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
+from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
+from chalicelib.repositories.ledger import Ledger
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
 
@@ -44,6 +46,8 @@ class Edge:
     jobs: Jobs
     runs: Runs
     routes: Routes
+    budgets: Budgets
+    ledger: Ledger
     api_keys: ApiKeys
     idempotency: IdempotencyRecords
     blobs: BlobStore

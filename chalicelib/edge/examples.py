@@ -20,6 +20,7 @@ from chalicelib.contracts.asking import (
     UsageView,
     WordingView,
 )
+from chalicelib.contracts.budgets import BudgetAccountView, BudgetCreate, BudgetPatch, BudgetView
 from chalicelib.contracts.common import ListOf
 from chalicelib.contracts.components import ComponentKind, Components, ComponentView
 from chalicelib.contracts.documents import (
@@ -48,7 +49,9 @@ from chalicelib.contracts.identities import ApiKeyCreate, ApiKeyCreated, ApiKeyV
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate, IndexView, RecipeModel
 from chalicelib.contracts.ingestions import ImportFile, ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
 from chalicelib.contracts.routes import DeploymentModel, DeploymentView, RouteCreate, RoutePatch, RouteView
+from chalicelib.contracts.usage import UsageGroup, UsageItem, UsageReport, UsageTotals
 from chalicelib.domain.access import PERMISSIONS, Role
+from chalicelib.domain.budgets import BudgetScope, Period
 from chalicelib.domain.documents import BlockKind, DocumentStatus
 from chalicelib.domain.indexes import GenerationStatus
 from chalicelib.domain.jobs import JobKind, JobStatus
@@ -229,7 +232,50 @@ _ROUTE = RouteView(
     updated_at=_AT,
     updated_by="key_0kf9w1a5r8e2t7y4q6w9b3n1m0",
 )
+_BUDGET = BudgetView(
+    name="research",
+    scope=BudgetScope.TENANT,
+    subject=None,
+    period=Period.MONTH,
+    limit_usd_micros=200_000_000,
+    warn_at=0.8,
+    refuse_unpriced=False,
+    resets_at=_AT + timedelta(days=20),
+    accounts=[
+        BudgetAccountView(
+            subject=None, spent_usd_micros=51_250_000, reserved_usd_micros=12_400, remaining_usd_micros=148_737_600
+        )
+    ],
+    version=1,
+    created_at=_AT,
+    updated_at=_AT,
+    updated_by="key_0kf9w1a5r8e2t7y4q6w9b3n1m0",
+)
+_SUMS = {
+    "calls": 1_024,
+    "failed_calls": 3,
+    "unpriced_calls": 0,
+    "estimated_calls": 1,
+    "input_tokens": 1_310_720,
+    "output_tokens": 204_800,
+    "cached_tokens": 655_360,
+    "reasoning_tokens": 0,
+    "cost_usd_micros": 655_000,
+}
 _ALL: list[BaseModel] = [
+    BudgetCreate(
+        name="research", scope=BudgetScope.TENANT, period=Period.MONTH, limit_usd_micros=200_000_000, warn_at=0.8
+    ),
+    BudgetPatch(limit_usd_micros=250_000_000),
+    _BUDGET,
+    ListOf[BudgetView](items=[_BUDGET]),
+    UsageReport(
+        group_by=UsageGroup.MODEL,
+        first_day=_AT.date(),
+        last_day=_AT.date(),
+        items=[UsageItem(key="openai/gpt-5-mini", **_SUMS)],
+        total=UsageTotals(**_SUMS),
+    ),
     IndexCreate(name="handbook", description="What every employee should know"),
     _INDEX,
     ListOf[IndexView](items=[_INDEX]),

@@ -24,12 +24,14 @@ from chalicelib.domain.identifiers import KeyId, TenantId, new_id
 from chalicelib.edge.application import create_app
 from chalicelib.edge.dependencies import Edge
 from chalicelib.edge.user_tokens import UserTokens
+from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
+from chalicelib.repositories.ledger import Ledger
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
 from tests.fakes.clock import HandClock
@@ -168,6 +170,8 @@ class World:
             jobs=self.store.jobs,
             runs=self.store.runs,
             routes=Routes(self.table, {}),
+            budgets=Budgets(self.table),
+            ledger=Ledger(self.table),
             api_keys=ApiKeys(self.table),
             idempotency=IdempotencyRecords(self.table),
             blobs=FileBlobs(folder / "blobs", self.clock, b"k" * 32),

@@ -120,6 +120,16 @@ def _route(platform: Platform, suffix: str = "", body: Any = None) -> Target:
     return Target(f"/routes/{name}{suffix}", body)
 
 
+def _budget(platform: Platform, body: Any = None) -> Target:
+    return Target(f"/budgets/{platform.ask('/budgets', _new_budget(platform))['name']}", body)
+
+
+def _new_budget(platform: Platform) -> dict[str, Any]:
+    for name in [one["name"] for one in platform.ask_back("/budgets")["items"]]:  # there cannot be many
+        platform.world.ask("DELETE", f"/budgets/{name}", platform.owner)
+    return {"name": f"budget-{next(platform.numbers)}", "scope": "tenant", "period": "day", "limit_usd_micros": 1}
+
+
 def _new_route(platform: Platform) -> dict[str, Any]:
     deployments = [{"model": "openai/gpt-5-mini"}]
     return {"name": f"route-{next(platform.numbers)}", "kind": "chat", "deployments": deployments}
@@ -184,6 +194,12 @@ ROWS = {
     "delete_route": Row(_route, 404),
     "test_route": Row(lambda platform: _route(platform, "/test"), 404),
     "list_providers": Row(at("/providers")),
+    "create_budget": Row(lambda platform: Target("/budgets", _new_budget(platform))),
+    "list_budgets": Row(at("/budgets")),
+    "get_budget": Row(_budget, 404),
+    "change_budget": Row(lambda platform: _budget(platform, {"limit_usd_micros": 2}), 404),
+    "delete_budget": Row(_budget, 404),
+    "get_usage": Row(at("/usage")),
     "list_components": Row(at("/components")),
     "get_me": Row(at("/me")),
     "create_api_key": Row(at("/api-keys", {"name": "one", "roles": ["reader"]}), narrowed=403),

@@ -26,8 +26,10 @@ class Everything:
         run = world.ask("POST", "/query", admin, {"question": "Leave?", "index": "handbook"}).body
         key = world.ask("POST", "/api-keys", admin, {"name": "one", "roles": ["reader"]}).body["key"]
         route = {"name": "chat", "kind": "chat", "deployments": [{"model": "openai/gpt-5-mini"}]}
+        budget = {"name": "all", "scope": "tenant", "period": "day", "limit_usd_micros": 1}
         self.ids = {
             "route": world.ask("POST", "/routes", admin, route).body["name"],
+            "budget": world.ask("POST", "/budgets", admin, budget).body["name"],
             "index": "handbook",
             "document_id": document_id,
             "job_id": job["job_id"],
@@ -43,8 +45,9 @@ def test_a_foreign_id_answers_like_a_missing_one(world: World, admin: str, opera
     rival = world.key(Role.ADMIN, tenant=RIVAL)
     narrowed = world.key(Role.ADMIN, indexes=["elsewhere"])
     missing = _ask(world, operation, admin, "missing" if "index" in operation.path_parameters else MISSING)
-    # A route belongs to no index, so that nobody's indexes keep him from it.
-    for stranger in (rival,) if "route" in operation.path_parameters else (rival, narrowed):
+    # Routes and budgets belong to no index, so that nobody's indexes keep him from them.
+    beyond_indexes = {"route", "budget"} & set(operation.path_parameters)
+    for stranger in (rival,) if beyond_indexes else (rival, narrowed):
         assert _shape(_ask(world, operation, stranger, everything.ids[operation.path_parameters[0]])) == _shape(missing)
     assert missing.problem == (404, "not_found")
 

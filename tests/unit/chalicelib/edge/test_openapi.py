@@ -106,4 +106,5 @@ def test_parameters_are_those_that_are_taken(operation: Operation) -> None:
     in_path = [parameter["name"] for parameter in parameters if parameter["in"] == "path"]
     in_query = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
     query = NoQuery if operation.takes_body else operation.input
-    assert (in_path, in_query) == (operation.path_parameters, set(query.model_fields))
+    taken = {field.alias or name for name, field in query.model_fields.items()}
+    assert (in_path, in_query) == (operation.path_parameters, taken)
