@@ -26,6 +26,7 @@ from chalicelib.repositories.ledger import Ledger
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
+from chalicelib.settings import Settings
 from fargate.adapters import multilingual_e5
 from fargate.adapters.http_embedder import HttpEmbedder
 from fargate.adapters.lazy_embedder import LazyEmbedder
@@ -44,8 +45,8 @@ from fargate.gateway import routes as gateway_routes
 from fargate.gateway.attempts import Watchers
 from fargate.gateway.budget_meter import BudgetMeter
 from fargate.gateway.callers import KeyHolders, authenticate_caller
-from fargate.gateway.circuits import Circuits
-from fargate.gateway.metering import Meter
+from fargate.gateway.limiting import LimitingMeter, PacedCircuits, Rates
+from fargate.gateway.limits import Concurrency
 from fargate.gateway.providers import Protocols, ProviderKeys, Providers
 from fargate.gateway.route_book import RouteBook
 from fargate.gateway.service import GatewayService
@@ -123,7 +124,7 @@ class Services:
         return self._remote.gateway or GatewayService(
             routes=RouteBook(self.routes, self.core.clock),
             providers=self._providers(),
-            watchers=Watchers(self._meter(), Circuits(), self.core.clock, self._metrics),
+            watchers=self._watchers(),
         )
 
     @cached_property
@@ -206,9 +207,20 @@ class Services:
         protocols = Protocols(self._direct, self._translated, LocalProvider(lambda: self.embedders))
         return Providers(gateway_providers.configured(given), keys, protocols, LiteLlmPrices())
 
-    def _meter(self) -> Meter:
-        table = self.core.table
-        return BudgetMeter(budgets=Budgets(table), ledger=Ledger(table), clock=self.core.clock, metrics=self._metrics)
+    def _watchers(self) -> Watchers:
+        core, circuits = self.core, PacedCircuits(self.core.clock)
+        ledger = Ledger(core.table)
+        counting = BudgetMeter(budgets=Budgets(core.table), ledger=ledger, clock=core.clock, metrics=self._metrics)
+        meter = LimitingMeter(
+            counting,
+            rates=_rates(core.settings),
+            concurrency=_concurrency(core.settings),
+            circuits=circuits,
+            clock=core.clock,
+            metrics=self._metrics,
+            wait_s=core.settings.gateway_wait_s,
+        )
+        return Watchers(meter, circuits, core.clock, self._metrics)
 
     @cached_property
     def _releases(self) -> EffectiveRelease:
@@ -241,3 +253,21 @@ class Services:
 
 def _limits(time_s: int, memory_mb: int) -> SandboxLimits:
     return SandboxLimits(wall_s=time_s, cpu_s=time_s, memory_bytes=memory_mb * MEBIBYTE)
+
+
+def _rates(settings: Settings) -> Rates:
+    return Rates(
+        tenant_rpm=settings.gateway_tenant_rpm,
+        tenant_tpm=settings.gateway_tenant_tpm,
+        subject_rpm=settings.gateway_key_rpm,
+        subject_tpm=settings.gateway_key_tpm,
+    )
+
+
+def _concurrency(settings: Settings) -> Concurrency:
+    return Concurrency(
+        total=settings.gateway_concurrency,
+        per_tenant=settings.gateway_tenant_concurrency,
+        per_subject=settings.gateway_key_concurrency,
+        waiting=settings.gateway_waiting,
+    )
