@@ -128,7 +128,7 @@ class LimitingMeter:
             self._check_rates(call, now)
         # Nothing is awaited between the choice of the deployment and here, so that it still has room.
         if wait_s := self._circuits.take(call.deployment, tokens, now):
-            raise RateLimited(f"{call.deployment.model!r} is at its limit a minute.", retry_after_s=wait_s)
+            raise RateLimited(f"{call.deployment.model!r} is at its limit a minute.", retry_after_s=round(wait_s, 3))
         if call.attempt == 1:
             self._count_rates(call, now, tokens)
         ticket = Ticket(call.principal.tenant, call.principal.subject)
@@ -155,7 +155,7 @@ class LimitingMeter:
         wait_s = max((one.wait_s(now) for one in windows), default=0.0)
         if wait_s:
             self._metrics.count("RateLimited", 1, Reason="rate")
-            raise RateLimited("You are at your limit of calls or tokens a minute.", retry_after_s=wait_s)
+            raise RateLimited("You are at your limit of calls or tokens a minute.", retry_after_s=round(wait_s, 3))
 
     def _count_rates(self, call: UpstreamCall, now: float, tokens: int) -> None:
         for window in self._request_windows(call):
