@@ -54,14 +54,17 @@ class VectorQuery:
     """
     What to look for: a *vector* (packed as in `VectorRecord`), a *text*, or both.
 
-    *top_k* bounds each leg by itself. *filter* is applied before ranking, and no score depends on what it excludes: the
-    statistics of BM25 are those of the entries that pass (where a service keeps its own, its adapter says so).
+    *top_k* bounds each leg by itself. *within* is what the asker may know of: nothing else is found, and no score
+    depends on anything else, since the statistics of BM25 are those of what it lets pass (where a service keeps its
+    own, its adapter says so). *filter* is what is looked for among that; it is applied before ranking and changes no
+    score.
     """
 
     top_k: int
     vector: bytes | None = None
     text: str | None = None
     filter: Filter | None = None
+    within: Filter | None = None
 
 
 class Hit(NamedTuple):  # hundreds are made for each question, and a tuple costs a quarter of a dataclass

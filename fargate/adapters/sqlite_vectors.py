@@ -116,7 +116,7 @@ class SqliteVectors:
         self._stay_within_memory(file)
         terms = None if query.text is None else file.query_terms(query.text, snapshot)
         vector = None if query.vector is None else _direction(query.vector)
-        return search(snapshot, query.filter, query.top_k, vector, terms)
+        return search(snapshot, query, vector, terms)
 
     def version(self, index: VectorIndexName) -> str:
         """See `VectorIndex.version`; no two indexes ever have a file of the same name."""

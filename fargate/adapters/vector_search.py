@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chalicelib.domain.filters import Filter
-from chalicelib.ports.vectors import Hit
+from chalicelib.ports.vectors import Hit, VectorQuery
 from fargate.adapters.lexical_analysis import QueryTerm
 from fargate.adapters.metadata_masks import Mask
 from fargate.adapters.top_scores import leading
@@ -29,22 +28,23 @@ Occurrence = tuple[QueryTerm, Positions, NDArray[np.uint16]]
 
 def search(
     snapshot: Snapshot,
-    wanted: Filter | None,
-    top_k: int,
+    query: VectorQuery,
     vector: NDArray[np.float64] | None,
     terms: Sequence[QueryTerm] | None,
 ) -> list[Hit]:
     """
-    Give the union of both legs' best *top_k*; a leg whose *vector* (of length 1) or *terms* is None is not searched.
+    Give the union of both legs' best; a leg whose *vector* (of length 1) or *terms* is None is not searched.
 
     Every hit carries the score of each leg that was searched, whichever brought it.
     """
     if not snapshot.live:
         return []
-    permitted = snapshot.permitted(wanted)
+    top_k = query.top_k
+    known = snapshot.permitted(query.within)
+    permitted = known if query.filter is None else known & snapshot.permitted(query.filter)
     occurrences = _occurrences(snapshot, terms or ())
-    scores = None if terms is None else _bm25(snapshot, permitted, occurrences)
-    lexical = _no_positions() if scores is None else _best_matching(snapshot, top_k, scores)
+    scores = None if terms is None else _bm25(snapshot, known, occurrences)
+    lexical = _no_positions() if scores is None else _best_matching(snapshot, permitted, top_k, scores)
     near = _no_positions() if vector is None else _candidates(snapshot, permitted, top_k, vector)
     looked_at = _union(near, lexical)
     cosines = None if vector is None else _similarities(snapshot, looked_at, vector)
@@ -81,21 +81,21 @@ def _united(forms: Sequence[tuple[Positions, NDArray[np.uint16]]]) -> tuple[Posi
     return union, most
 
 
-def _bm25(snapshot: Snapshot, permitted: Mask, occurrences: Sequence[Occurrence]) -> NDArray[np.float32]:
+def _bm25(snapshot: Snapshot, known: Mask, occurrences: Sequence[Occurrence]) -> NDArray[np.float32]:
     """
-    Score every permitted position by BM25 with k1 = 1.2 and b = 0.75 in Lucene's form, 0 where no term matches.
+    Score every *known* position by BM25 with k1 = 1.2 and b = 0.75 in Lucene's form, 0 where no term matches.
 
     sum over words of ln(1 + (N - n + 0.5) / (n + 0.5)) * tf / (tf + k1 * (1 - b + b * length / mean length)).
     Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009, section 3, without the constant factor
-    (k1 + 1). N, n and the mean are those of the permitted entries: no score tells of any other.
+    (k1 + 1). N, n and the mean are those of the known entries: no score tells of any other.
     """
     scores = np.zeros(snapshot.starts[-1], np.float32)
-    whole = bool(permitted.all())
-    count = len(permitted) if whole else int(np.count_nonzero(permitted))
-    norms = snapshot.length_norms(permitted)
+    whole = bool(known.all())
+    count = len(known) if whole else int(np.count_nonzero(known))
+    norms = snapshot.length_norms(known)
     for term, positions, counts in occurrences:
         if not whole:
-            chosen = permitted.take(positions)
+            chosen = known.take(positions)
             positions, counts = positions[chosen], counts[chosen]
         weight = np.float32(term.count * math.log(1 + (count - len(positions) + 0.5) / (len(positions) + 0.5)))
         often = counts.astype(np.float32)
@@ -103,8 +103,8 @@ def _bm25(snapshot: Snapshot, permitted: Mask, occurrences: Sequence[Occurrence]
     return scores
 
 
-def _best_matching(snapshot: Snapshot, top_k: int, scores: NDArray[np.float32]) -> Positions:
-    candidates = leading(scores, top_k, above=0)
+def _best_matching(snapshot: Snapshot, permitted: Mask, top_k: int, scores: NDArray[np.float32]) -> Positions:
+    candidates = leading(scores if permitted.all() else scores * permitted, top_k, above=0)
     return _ranked(snapshot, candidates, scores[candidates], top_k)
 
 

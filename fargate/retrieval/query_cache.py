@@ -64,9 +64,9 @@ class QueryCache:
         version = vectors.version(index)
         if version is None:
             return vectors.query(index, query)
-        # The filter as text: equal trees may differ in meaning (True == 1).
-        wanted = None if query.filter is None else json.dumps(to_json(query.filter))
-        key = (scope, index, version, query.top_k, query.vector, query.text, wanted)
+        # Filters as text: equal trees may differ in meaning (True == 1).
+        wanted = [json.dumps(to_json(one)) if one else None for one in (query.filter, query.within)]
+        key = (scope, index, version, query.top_k, query.vector, query.text, *wanted)
         found = self._hits.get(key)
         if found is None:
             found = vectors.query(index, query)

@@ -149,7 +149,8 @@ class RetrievalService:
         scope = Scope.of(principal, release.release_id)
         query = VectorQuery(
             top_k=config.retrieval.candidates,
-            filter=all_of(readable_by(principal.reading_groups), wanted, _parsed(config.retrieval.filter)),
+            filter=_both(wanted, _parsed(config.retrieval.filter)),
+            within=readable_by(principal.reading_groups),
         )
         if pipeline.ranking.dense:
             meaning = Meaning(self._embedder(config.recipe.embedder.name), self._cache, scope, stages)
@@ -196,6 +197,10 @@ class RetrievalService:
 
 def _parsed(raw: Mapping[str, Any] | None) -> Filter | None:
     return parse_filter(raw) if raw is not None else None
+
+
+def _both(first: Filter | None, second: Filter | None) -> Filter | None:
+    return all_of(first, second) if first is not None else second
 
 
 def _wordings(inquiry: Inquiry) -> list[WordingView]:

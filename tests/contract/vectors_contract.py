@@ -6,6 +6,7 @@ import math
 import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -318,16 +319,26 @@ class VectorsContract:
         assert (by_rank(hits, "dense"), by_rank(hits, "lexical")) == (["hr"], ["hr"])
         assert not vectors.query(index, VectorQuery(1, pack(1, 0, 0), "leave", parse_filter({"team": "law"})))
 
-    def test_no_score_or_rank_tells_of_what_the_filter_excludes(
+    def test_no_score_or_rank_tells_of_what_the_asker_may_not_know_of(
         self, vectors: VectorIndex, index: VectorIndexName
     ) -> None:
         """Rare words that others hold, longer texts and nearer vectors change nothing, to the last digit."""
         vectors.put(index, [record(f"hr{n}", (1, n, 0), "amber birch " * (n + 1), HR) for n in range(4)])
-        query = VectorQuery(10, pack(1, 0, 0), "amber cedar birch delta", ONLY_HR)
+        query = VectorQuery(10, pack(1, 0, 0), "amber cedar birch delta", within=ONLY_HR)
         before = vectors.query(index, query)
         vectors.put(index, [record(f"it{n}", (1, 0, 0.1), "amber " + "cedar " * n, IT) for n in range(9)])
         after = {hit.key: hit for hit in vectors.query(index, query)}
         assert {hit.key: hit for hit in before} == after
+
+    def test_a_filter_changes_no_score(self, vectors: VectorIndex, index: VectorIndexName) -> None:
+        """It narrows what is found; a word is as rare as it was."""
+        vectors.put(index, [record(f"hr{n}", (1, n, 0), "amber birch " * (n + 1), HR) for n in range(4)])
+        vectors.put(index, [record(f"it{n}", (1, 0, 0.1), "amber " + "cedar " * n, IT) for n in range(9)])
+        query = VectorQuery(20, pack(1, 0, 0), "amber cedar birch delta")
+        whole = {hit.key: (hit.similarity, hit.lexical_score) for hit in vectors.query(index, query)}
+        narrowed = vectors.query(index, replace(query, filter=ONLY_HR))
+        assert keys(narrowed) == {"hr0", "hr1", "hr2", "hr3"}
+        assert all((hit.similarity, hit.lexical_score) == whole[hit.key] for hit in narrowed)
 
     def test_a_filter_tells_true_from_one(self, vectors: VectorIndex, index: VectorIndexName) -> None:
         """Also when the one was asked for just before the other."""

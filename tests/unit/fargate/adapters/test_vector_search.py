@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from chalicelib.domain.filters import parse_filter
+from chalicelib.ports.vectors import VectorQuery
 from fargate.adapters.vector_quantised import ROUNDING, QuantisedRows
 from fargate.adapters.vector_search import search
 from fargate.adapters.vector_segment import QUANTISED_ENTRIES, Segment, StoredEntry, unit_rows
@@ -78,7 +79,7 @@ def test_nothing_near_is_missed(spread: float, seed: int, name: str, top_k: int,
     snapshot = Snapshot(tuple(segment.without(gone) for segment in snapshot.segments), 2, LARGE + SMALL)
     passes = {"all": range(100), "half": range(50), "few": (3, 4), "none": ()}[name]
     allowed = [row for row in range(LARGE + SMALL) if row % 100 in passes and not (dead and row % 3 == 0)]
-    hits = search(snapshot, FILTERS[name], top_k, asked, None)
+    hits = search(snapshot, VectorQuery(top_k, filter=FILTERS[name]), asked, None)
     ranked = sorted(hits, key=lambda hit: hit.dense_rank or 0)
     assert [hit.key for hit in ranked] == nearest(spread, asked, allowed, top_k)
 
@@ -121,4 +122,4 @@ def test_where_openvino_is_missing_nothing_is_quantised(monkeypatch: pytest.Monk
     plain = Snapshot((made(rows[:LARGE], 0), made(rows[LARGE:], LARGE)), 1, len(rows))
     asked = unit_rows(rows[:1])[0].astype(np.float64)
     assert plain.segments[0].quantised is None
-    assert search(plain, None, 50, asked, None) == search(SNAPSHOTS[0.5], None, 50, asked, None)
+    assert search(plain, VectorQuery(50), asked, None) == search(SNAPSHOTS[0.5], VectorQuery(50), asked, None)
