@@ -22,7 +22,7 @@ from chalicelib.contracts.rendering import passage_views, run_view
 from chalicelib.domain.access import Permission
 from chalicelib.edge.operations import Call, Repeat, Resource
 from chalicelib.edge.run_access import visible_run
-from chalicelib.errors import Conflict, NotFound, Unavailable
+from chalicelib.errors import BudgetExceeded, Conflict, NotFound, Unavailable
 
 asking = Resource("asking", "Passages and answers for questions")
 
@@ -55,7 +55,7 @@ def _answer_again(call: Call[QueryRequest], kept: Mapping[str, Any]) -> Answer:
     body=RetrieveRequest,
     returns=RetrieveResponse,
     repeat=Repeat(keep=_run_of, again=_passages_again),
-    raises=(NotFound,),
+    raises=(NotFound, BudgetExceeded),
     summary="Find passages",
 )
 def retrieve(call: Call[RetrieveRequest]) -> RetrieveResponse:
@@ -69,7 +69,7 @@ def retrieve(call: Call[RetrieveRequest]) -> RetrieveResponse:
     body=QueryRequest,
     returns=Answer,
     repeat=Repeat(keep=_run_of, again=_answer_again),
-    raises=(NotFound,),
+    raises=(NotFound, BudgetExceeded),
     summary="Answer a question",
 )
 def query(call: Call[QueryRequest]) -> Answer:
@@ -82,7 +82,7 @@ def query(call: Call[QueryRequest]) -> Answer:
     permission=Permission.ASK,
     body=QueryRequest,
     returns=Answer,
-    raises=(NotFound,),
+    raises=(NotFound, BudgetExceeded),
     events=STREAM_EVENTS,
     summary="Answer a question as a stream",
 )
