@@ -18,6 +18,7 @@ from chalicelib.edge.operations import Method, Operation, Resource
 from chalicelib.edge.repeats import KEY_HEADER, REPLAYED_HEADER
 from chalicelib.errors import (
     BadUpstream,
+    BudgetExceeded,
     Conflict,
     DeadlineExceeded,
     Forbidden,
@@ -229,6 +230,7 @@ def _name(schemas: Schemas, query: type[BaseModel]) -> str:
 _ALL_ERRORS: tuple[type[RagError], ...] = (
     InvalidRequest,
     Unauthenticated,
+    BudgetExceeded,
     Forbidden,
     NotFound,
     Conflict,
