@@ -25,7 +25,7 @@ PROGRAMS = {
     "edge": "import app; app.authorize",
     "fastapi_mangum": "import bench.edge_on_fastapi",
 }
-SERVICES = ("ingestion", "retrieval", "generation")
+SERVICES = ("ingestion", "retrieval", "generation", "gateway")
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,8 @@ def find_python(wanted: str) -> str | None:
 def answer_one_request(folder: Path, python: str) -> None:
     """Let a bare *python*, with nothing but *folder* and the standard library, answer one event of API Gateway."""
     with tempfile.TemporaryDirectory() as data:
-        services = {f"RAGSTONE_{name}_URL": "http://127.0.0.1:9" for name in ("INGESTION", "RETRIEVAL", "GENERATION")}
+        behind = ("INGESTION", "RETRIEVAL", "GENERATION", "GATEWAY")
+        services = {f"RAGSTONE_{name}_URL": "http://127.0.0.1:9" for name in behind}
         environment = {"PATH": os.defpath, "RAGSTONE_DATA_DIR": data, **services}
         command = [python, "-S", "-E", "-B", "-c", _PROBE]  # the working directory is the path, as in a Lambda
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from chalicelib.errors import ConfigurationError, RagError, Unauthenticated, Unavailable
-from fargate.cli import ask, doctor, ingest, jobs, keys, status, up
+from fargate.cli import ask, doctor, ingest, jobs, keys, refit, status, up
 from fargate.cli.console import complain
 
 FAILED = 1
@@ -40,6 +40,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
+app.command("refit")(refit.refit)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(jobs.app, name="jobs")
