@@ -166,6 +166,7 @@ class RetrieveResponse(ResponseModel):
     timings_ms: dict[str, float]
     searched: list[WordingView] = Field(default_factory=list, description="What the question was searched as")
     degraded: list[str] = Field(default_factory=list, description="What the release asks for and was left out, and why")
+    narrowed_by: Filter | None = Field(None, description="The filters of question and release; permissions come on top")
 
 
 class SearchResponse(ResponseModel):
@@ -175,6 +176,7 @@ class SearchResponse(ResponseModel):
     timings_ms: dict[str, float]
     searched: list[WordingView] = Field(default_factory=list)
     degraded: list[str] = Field(default_factory=list)
+    narrowed_by: Filter | None = None
 
 
 class CitationView(ResponseModel):
@@ -305,3 +307,4 @@ class RunView(RunSummary):
     error: str | None
     searched: list[WordingView]
     degraded: list[str]
+    narrowed_by: Filter | None

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic import JsonValue
+
 from chalicelib.domain.documents import Metadata
 from chalicelib.domain.identifiers import ChunkId, DocumentId, ReleaseId, RunId
 
@@ -157,6 +159,8 @@ class Run:
     """The wordings searched; where the run is an old one, unknown."""
     degraded: Sequence[str] = ()
     """What the release asks for and was left out, with the reason."""
+    narrowed_by: Mapping[str, JsonValue] | None = None
+    """The filters of question and release together; permissions come on top."""
 
 
 def mentioned(run: Run) -> set[DocumentId]:

@@ -36,9 +36,8 @@ def _run_of(answered: Answer | RetrieveResponse) -> Mapping[str, Any]:
 
 def _passages_again(call: Call[RetrieveRequest], kept: Mapping[str, Any]) -> RetrieveResponse:
     run = visible_run(call.edge, call.principal, kept["run_id"])
-    passages = passage_views(run.passages, explain=call.input.explain)
-    return RetrieveResponse(
-        run_id=run.run_id, release=run.release_id, passages=passages, timings_ms=dict(run.timings_ms)
+    return RetrieveResponse.model_validate(
+        {**dict(run_view(run)), "passages": passage_views(run.passages, explain=call.input.explain)}
     )
 
 

@@ -205,6 +205,7 @@ _RUN = RunView(
     error=None,
     searched=[WordingView(text=_QUESTION)],
     degraded=[],
+    narrowed_by=None,
 )
 _API_KEY = ApiKeyView(
     key_id="key_0kf9w1a5r8e2t7y4q6w9b3n1m0",

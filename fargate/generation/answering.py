@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+
+from pydantic import JsonValue
 
 from chalicelib.contracts.asking import Answer, CitationView, ClaimView, QueryRequest, UsageView
 from chalicelib.contracts.rendering import recorded
@@ -35,6 +37,7 @@ class Answering:
     passages: Sequence[Passage] = ()
     searched: Sequence[Wording] = ()
     degraded: Sequence[str] = ()
+    narrowed_by: Mapping[str, JsonValue] | None = None
     said: list[str] = field(default_factory=list)
     draft: Draft | None = None
     claims: Sequence[Claim] = ()
@@ -80,6 +83,7 @@ class Answering:
             error=error,
             searched=self.searched,
             degraded=self.degraded,
+            narrowed_by=self.narrowed_by,
         )
         draft = self.draft
         if draft is None:

@@ -170,6 +170,7 @@ class GenerationService:
         answering.passages = [view.entity() for view in found.passages]
         answering.searched = [view.entity() for view in found.searched]
         answering.degraded = found.degraded
+        answering.narrowed_by = found.narrowed_by
 
     async def _written(self, answering: Answering) -> AsyncGenerator[str, None]:
         config = answering.release.config

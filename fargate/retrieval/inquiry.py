@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from pydantic import JsonValue
+
+from chalicelib.domain.filters import to_json
 from chalicelib.domain.identifiers import ChunkId
 from chalicelib.domain.runs import Passage, Wording
 from chalicelib.observability.stages import Stages
@@ -31,6 +34,12 @@ class Inquiry:
     stages: Stages
     top_k: int
     degraded: list[str] = field(default_factory=list)
+
+    @property
+    def narrowed_by(self) -> dict[str, JsonValue] | None:
+        """The filters of question and release together."""
+        wanted = self.search.queries[0].filter
+        return to_json(wanted) if wanted is not None else None
 
     @property
     def searched(self) -> Sequence[Wording]:

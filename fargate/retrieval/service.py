@@ -92,6 +92,7 @@ class RetrievalService:
                 timings_ms=dict(run.timings_ms),
                 searched=_wordings(inquiry),
                 degraded=list(inquiry.degraded),
+                narrowed_by=inquiry.narrowed_by,
             )
 
         return await inquiry.passages(stored)
@@ -110,6 +111,7 @@ class RetrievalService:
             timings_ms=stages.timings_ms(),
             searched=_wordings(inquiry),
             degraded=list(inquiry.degraded),
+            narrowed_by=inquiry.narrowed_by,
         )
 
     async def explain(self, principal: Principal, request: ExplanationRequest) -> Explanation:
@@ -192,6 +194,7 @@ class RetrievalService:
             trace_id=current_trace_id() or "",
             searched=inquiry.searched,
             degraded=tuple(inquiry.degraded),
+            narrowed_by=inquiry.narrowed_by,
         )
 
 

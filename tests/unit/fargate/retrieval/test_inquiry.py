@@ -177,7 +177,10 @@ def test_a_releases_own_filter_narrows_every_question(known: Knowledge) -> None:
     known.add("leave new", metadata={"year": 2026, "team": "hr"})
     known.add("leave newer", metadata={"year": 2027, "team": "it"})
     release(known, filter={"year": {"$gte": 2025}})
-    assert texts(retrieve(known, "leave", filter={"team": "hr"})) == ["leave new"]
+    found = retrieve(known, "leave", filter={"team": "hr"})
+    assert texts(found) == ["leave new"]
+    assert found.narrowed_by == {"$and": [{"team": {"$eq": "hr"}}, {"year": {"$gte": 2025}}]}
+    assert known.runs.get(known.tenant, RunId(found.run_id)).narrowed_by == found.narrowed_by
 
 
 def test_a_setting_that_cannot_be_is_refused_and_leaves_nothing(known: Knowledge) -> None:
