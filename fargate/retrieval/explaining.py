@@ -154,15 +154,13 @@ async def _searched(case: _Case) -> _Found:
 
 
 async def _ranked(case: _Case, fused_rank: int, ranked: Ranked) -> _Found:
-    top_k = case.request.top_k
-    final = await case.inquiry.passages(lambda passages: passages)
-    for rank, passage in enumerate(final, 1):
-        if case.is_subject(passage.chunk_id, passage.document_id):
-            reason = f"It would be passage {rank} now; the index has changed since the run."
-            return _Found(Outcome.RETURNED_NOW, reason, passage.chunk_id, rank, passage.reasons)
-    pool = await case.inquiry.reranked(
-        await asyncio.to_thread(case.inquiry.search.passages, case.inquiry.pipeline.pool(top_k))
-    )
+    inquiry, top_k = case.inquiry, case.request.top_k
+    pool = await inquiry.reranked(await asyncio.to_thread(inquiry.search.passages, inquiry.pipeline.pool(top_k)))
+    final = _among(case, await asyncio.to_thread(inquiry.shaped, pool))
+    if final is not None:
+        rank, passage = final
+        reason = f"It would be passage {rank} now; the index has changed since the run."
+        return _Found(Outcome.RETURNED_NOW, reason, passage.chunk_id, rank, passage.reasons)
     reranked = _among(case, pool)
     if reranked is not None and reranked[1].reasons.rerank_score is not None:
         rank, passage = reranked

@@ -54,9 +54,9 @@ class Inquiry:
         """
         pool = self.pipeline.pool(self.top_k)
         if self.pipeline.reranker is None:
-            return await asyncio.to_thread(lambda: then(self._shaped(self.search.passages(pool))))
+            return await asyncio.to_thread(lambda: then(self.shaped(self.search.passages(pool))))
         reranked = await self.reranked(await asyncio.to_thread(self.search.passages, pool))
-        return await asyncio.to_thread(lambda: then(self._shaped(reranked)))
+        return await asyncio.to_thread(lambda: then(self.shaped(reranked)))
 
     async def reranked(self, pool: Sequence[Passage]) -> list[Passage]:
         """Give *pool* with its first *depth* in the reranker's order, equal scores by chunk id."""
@@ -82,7 +82,7 @@ class Inquiry:
         ]
         return [*sorted(placed, key=lambda one: (-one.score, one.chunk_id)), *rest]
 
-    def _shaped(self, pool: Sequence[Passage]) -> list[Passage]:
+    def shaped(self, pool: Sequence[Passage]) -> list[Passage]:
         """Give the best *top_k* of *pool*, diversified and with what is read around them."""
         with self.stages.stage("shape", pool=len(pool)):
             ordered = self.pipeline.diversity.order(pool, self._vectors)
