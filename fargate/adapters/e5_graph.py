@@ -24,21 +24,17 @@ def e5_graph(weights: E5Weights) -> Any:
 
 class _E5Graph:
     def __init__(self, weights: E5Weights) -> None:
-        openvino_runtime()
-        from openvino import opset13
-
         self._weights = weights
-        self._op: Any = opset13
+        self._openvino = openvino_runtime()
+        self._op: Any = self._openvino.opset13
 
     def model(self) -> Any:
-        from openvino import Model
-
         ids, mask = self._input("input_ids"), self._input("attention_mask")
         hidden = self._normalised(self._op.add(self._words(ids), self._positions(ids)), "emb.ln")
         forbidden = self._forbidden(mask)
         for layer in range(self._weights.layers):
             hidden = self._layer(hidden, forbidden, f"l{layer}")
-        return Model([self._op.result(hidden)], [ids, mask], "multilingual-e5-small")
+        return self._openvino.Model([self._op.result(hidden)], [ids, mask], "multilingual-e5-small")
 
     def _input(self, name: str) -> Any:
         parameter = self._op.parameter([-1, -1], np.int64, name=name)
