@@ -24,6 +24,7 @@ from chalicelib.repositories.effective_release import EffectiveRelease
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.ledger import Ledger
 from chalicelib.repositories.releases import Releases
+from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
 from chalicelib.settings import Settings
@@ -114,6 +115,7 @@ class Services:
             retriever=self.retriever,
             releases=self._releases,
             runs=self._runs,
+            remembered=RememberedAnswers(self.core.table, self._runs),
             embedders=self.embedders,
             clock=self.core.clock,
         )

@@ -222,6 +222,7 @@ class Answer(ResponseModel):
     model: str
     usage: UsageView
     timings_ms: dict[str, float]
+    repeats: Identifier | None = Field(None, description="The run whose answer was given again, at no cost")
     feedback_token: str | None = Field(None, description="Opens feedback on this run")
 
 
@@ -308,3 +309,4 @@ class RunView(RunSummary):
     searched: list[WordingView]
     degraded: list[str]
     narrowed_by: Filter | None
+    repeats: Identifier | None

@@ -195,6 +195,7 @@ def run_view(run: Run) -> RunView:
         searched=[WordingView.model_validate(wording) for wording in run.searched],
         degraded=list(run.degraded),
         narrowed_by=dict(run.narrowed_by) if run.narrowed_by is not None else None,
+        repeats=run.repeats,
     )
 
 

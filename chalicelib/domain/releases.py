@@ -68,6 +68,8 @@ class GenerationSettings:
     cosine with the question; with MiniLM, this much answers 89 % of ClapNQ's answerable questions and declines 78 %
     of the others.
     """
+    cache_ttl_s: int = 0
+    """For how long an answer is given again to the same question on the same passages; 0 writes each anew."""
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,8 @@ class Run:
     """What the release asks for and was left out, with the reason."""
     narrowed_by: Mapping[str, JsonValue] | None = None
     """The filters of question and release together; permissions come on top."""
+    repeats: RunId | None = None
+    """The run whose answer this one gave again."""
 
 
 def mentioned(run: Run) -> set[DocumentId]:

@@ -206,6 +206,7 @@ _RUN = RunView(
     searched=[WordingView(text=_QUESTION)],
     degraded=[],
     narrowed_by=None,
+    repeats=None,
 )
 _API_KEY = ApiKeyView(
     key_id="key_0kf9w1a5r8e2t7y4q6w9b3n1m0",

@@ -119,6 +119,11 @@ def runs_of(tenant: Tenant) -> str:
     return f"{tenant.tenant_id}#runs"
 
 
+def remembered_answer(tenant: Tenant, fingerprint: str) -> Key:
+    """Name the row that says which run answered what *fingerprint* stands for."""
+    return Key(TableName.RUNS, f"{tenant.tenant_id}#answer#{fingerprint}", "answer")
+
+
 def release(tenant: Tenant, release_id: ReleaseId) -> Key:
     """Name a release's row."""
     return Key(TableName.CONFIG, f"{tenant.tenant_id}#releases", release_id)

@@ -18,6 +18,7 @@ from chalicelib.domain.runs import Claim, Passage, Run, RunKind, Wording
 from chalicelib.errors import BadUpstream
 from chalicelib.observability.stages import Stages
 from fargate.generation.drafts import Draft
+from fargate.generation.reuse import fingerprint
 
 # A run is one row of at most 400 KB; the question, the conversation, the answer and its citations need the rest.
 MAX_PASSAGE_BYTES = 200_000
@@ -41,6 +42,19 @@ class Answering:
     said: list[str] = field(default_factory=list)
     draft: Draft | None = None
     claims: Sequence[Claim] = ()
+    repeats: RunId | None = None
+    remembered_s: int = 0
+    """For how long its answer may be given again."""
+
+    def fingerprint(self) -> str:
+        """See `reuse.fingerprint`."""
+        return fingerprint(self.principal, self.request, self.release.release_id, self.passages)
+
+    def repeat(self, run: Run) -> None:
+        """Take over the answer of *run*, which cost nothing this time."""
+        self.draft = Draft(run.answer or "", run.citations, abstained=bool(run.abstained))
+        self.claims = run.claims
+        self.repeats = run.run_id
 
     def written(self) -> Draft:
         """Give the draft. Raises `BadUpstream` where the model ended without one."""
@@ -61,6 +75,7 @@ class Answering:
             model=self.release.config.answer.model,
             usage=UsageView.model_validate(draft.usage),
             timings_ms=self.stages.timings_ms(),
+            repeats=self.repeats,
         )
 
     def run(self, error: str | None = None) -> Run:
@@ -84,6 +99,7 @@ class Answering:
             searched=self.searched,
             degraded=self.degraded,
             narrowed_by=self.narrowed_by,
+            repeats=self.repeats,
         )
         draft = self.draft
         if draft is None:

@@ -29,6 +29,7 @@ from chalicelib.domain.access import Principal
 from chalicelib.domain.filters import parse_filter
 from chalicelib.domain.identifiers import Entropy, RunId, new_id
 from chalicelib.domain.releases import EXTRACTIVE, GenerationSettings, Release
+from chalicelib.domain.runs import Run
 from chalicelib.errors import InvalidRequest, RagError
 from chalicelib.observability.logs import get_logger
 from chalicelib.observability.spans import current_trace_id
@@ -37,6 +38,7 @@ from chalicelib.ports.clock import Clock
 from chalicelib.ports.models import Embedder
 from chalicelib.ports.services import Retriever
 from chalicelib.repositories.effective_release import EffectiveRelease
+from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.runs import Runs
 from fargate.generation.answering import Answering
 from fargate.generation.claims import check_claims
@@ -57,6 +59,7 @@ class GenerationService:
         releases: EffectiveRelease,
         retriever: Retriever,
         runs: Runs,
+        remembered: RememberedAnswers,
         embedders: Mapping[str, Embedder],
         clock: Clock,
         entropy: Entropy = secrets.token_bytes,
@@ -65,6 +68,7 @@ class GenerationService:
         self._releases = releases
         self._retriever = retriever
         self._runs = runs
+        self._remembered = remembered
         self._answerers = {EXTRACTIVE: ExtractiveAnswerer(embedders), **(answerers or {})}
         self._clock = clock
         self._entropy = entropy
@@ -147,12 +151,10 @@ class GenerationService:
         """Do the work and give the events between the first and the last; what comes of it is noted in *answering*."""
         await self._retrieve(answering)
         yield PassagesEvent(passages=passage_views(answering.passages, explain=False))
-        async with aclosing(self._written(answering)) as pieces:
+        async with aclosing(self._said(answering)) as pieces:
             async for piece in pieces:
                 yield TokenEvent(text=piece)
         draft = answering.written()
-        with answering.stages.stage("check"):
-            answering.claims = check_claims(draft, answering.passages)
         yield CitationsEvent(citations=[CitationView.model_validate(citation) for citation in draft.citations])
         yield ClaimsEvent(claims=[ClaimView.model_validate(claim) for claim in answering.claims])
 
@@ -172,6 +174,27 @@ class GenerationService:
         answering.degraded = found.degraded
         answering.narrowed_by = found.narrowed_by
 
+    async def _said(self, answering: Answering) -> AsyncGenerator[str, None]:
+        """Give the text of an answer that was given before, or write one and check its claims."""
+        if ttl_s := answering.release.config.answer.cache_ttl_s:
+            await self._recall(answering)
+        if answering.repeats is not None:
+            yield answering.written().text
+            return
+        async with aclosing(self._written(answering)) as pieces:
+            async for piece in pieces:
+                yield piece
+        with answering.stages.stage("check"):
+            answering.claims = check_claims(answering.written(), answering.passages)
+        answering.remembered_s = 0 if answering.degraded else ttl_s
+
+    async def _recall(self, answering: Answering) -> None:
+        tenant = answering.principal.tenant
+        with answering.stages.stage("recall"):
+            run = await asyncio.to_thread(self._remembered.find, tenant, answering.fingerprint())
+        if run is not None:
+            answering.repeat(run)
+
     async def _written(self, answering: Answering) -> AsyncGenerator[str, None]:
         config = answering.release.config
         writing = self._answerer(answering.release).write(answering.request.question, answering.passages, config)
@@ -186,9 +209,18 @@ class GenerationService:
 
     async def _store(self, answering: Answering, error: str | None = None) -> None:
         """Store the run, even if whoever waits for it is cancelled meanwhile."""
-        add, tenant, run = self._runs.add, answering.principal.tenant, answering.run(error)
-        storing = asyncio.get_running_loop().run_in_executor(None, copy_context().run, add, tenant, run)
+        keep, run = self._keep, answering.run(error)
+        storing = asyncio.get_running_loop().run_in_executor(None, copy_context().run, keep, answering, run)
         await asyncio.shield(storing)
+
+    def _keep(self, answering: Answering, run: Run) -> None:
+        tenant = answering.principal.tenant
+        self._runs.add(tenant, run)
+        if run.error is None and answering.remembered_s:
+            try:
+                self._remembered.remember(tenant, answering.fingerprint(), run, answering.remembered_s)
+            except RagError:  # the answer is good and stored; the next one will be written anew
+                log.exception("answer_not_remembered", run_id=run.run_id)
 
     async def _leave(self, answering: Answering, error: str) -> None:
         """Store the run of a question that was not answered; what failed is told on, whether this succeeds or not."""

@@ -44,6 +44,7 @@ def test_every_key_a_tenant_reads_or_writes_begins_with_its_id(
         keys.index(tenant, index),
         keys.job(tenant, JobId(name)),
         keys.run(tenant, RunId(name)),
+        keys.remembered_answer(tenant, name),
         keys.release(tenant, ReleaseId(name)),
         keys.alias(tenant, name),
         keys.idempotency(tenant, text, text),

@@ -18,6 +18,7 @@ from chalicelib.errors import NotFound
 from chalicelib.ports.table import Put, Table
 from chalicelib.repositories import keys
 from chalicelib.repositories.releases import Releases
+from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.runs import Mentions, Runs
 from tests.fakes.clock import HandClock
 
@@ -168,3 +169,26 @@ def test_runs_are_listed_newest_first_and_to_their_tenant_only(table: Table) -> 
 def test_kinds_of_blocks_have_stable_names() -> None:
     """They are stored, so renaming one would orphan what is stored."""
     assert [kind.value for kind in BlockKind] == ["heading", "text", "list", "table", "code"]
+
+
+def test_a_run_is_remembered_by_what_it_answered_until_its_time_is_up(table: Table, clock: HandClock) -> None:
+    """Of its own tenant only."""
+    runs = Runs(table, 30)
+    remembered = RememberedAnswers(table, runs)
+    runs.add(ACME, RUN)
+    remembered.remember(ACME, "print", RUN, 60)
+    assert remembered.find(ACME, "print") == runs.get(ACME, RUN.run_id)
+    assert remembered.find(ACME, "another") is None
+    assert remembered.find(RIVAL, "print") is None
+    clock.advance(61)
+    assert remembered.find(ACME, "print") is None
+
+
+def test_an_answer_whose_document_was_deleted_is_remembered_no_more(table: Table) -> None:
+    """Only the run is referred to, and deletion took the answer out of that."""
+    runs = Runs(table, 30)
+    remembered = RememberedAnswers(table, runs)
+    runs.add(ACME, RUN)
+    remembered.remember(ACME, "print", RUN, 60)
+    Mentions(table).forget(ACME, PASSAGE.document_id)
+    assert remembered.find(ACME, "print") is None

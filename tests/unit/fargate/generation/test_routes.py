@@ -16,6 +16,7 @@ from chalicelib.contracts.identity import HEADER
 from chalicelib.domain.access import Role
 from chalicelib.domain.releases import EXTRACTIVE, ReleaseConfig
 from chalicelib.domain.runs import Passage, Run
+from chalicelib.repositories.remembered_answers import RememberedAnswers
 from fargate.generation.drafts import Draft
 from fargate.generation.routes import router
 from fargate.generation.service import CLIENT_DISCONNECTED, GenerationService
@@ -54,6 +55,7 @@ def service(known: Knowledge, *, endless: bool = False) -> GenerationService:
         releases=known.effective,
         retriever=known.retrieval(),
         runs=known.runs,
+        remembered=RememberedAnswers(known.table, known.runs),
         embedders={"local/minilm": known.embedder},
         clock=known.clock,
         answerers={EXTRACTIVE: Endless()} if endless else None,

@@ -33,6 +33,7 @@ from chalicelib.domain.runs import Passage, Run, RunKind, Verdict
 from chalicelib.errors import InvalidRequest, NotFound, Unavailable
 from chalicelib.observability.spans import start_trace
 from chalicelib.ports.services import Retriever
+from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.runs import Runs
 from fargate.generation.answering import MAX_PASSAGE_BYTES
 from fargate.generation.drafts import Draft
@@ -58,6 +59,7 @@ def generation(known: Knowledge, **parts: Any) -> GenerationService:
         "releases": known.effective,
         "retriever": known.retrieval(),
         "runs": known.runs,
+        "remembered": RememberedAnswers(known.table, known.runs),
         "embedders": {"local/minilm": known.embedder},
         "clock": known.clock,
     }
