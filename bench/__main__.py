@@ -7,7 +7,7 @@ import sys
 
 from bench import report
 
-ALL = ("embedding", "vectors", "edge_import", "ingestion", "retrieval", "footprint")
+ALL = ("embedding", "vectors", "edge_import", "ingestion", "retrieval", "gateway", "footprint")
 
 
 def main(names: list[str]) -> int:
