@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import TypeVar
 
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.budgets import Account, Counter
@@ -16,6 +17,8 @@ from chalicelib.repositories.codec import Codec
 KEPT_S = 400 * 86_400
 """How long single calls, and the counters of past periods, are kept; the daily sums stay."""
 MAX_RECOVERED = 20
+MAX_REMEMBERED = 4_000
+"""Rows of one tenant, and tenants, that are remembered; beyond, all are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,23 @@ _holds = Codec(Hold)
 _cells = Codec(UsageCell)
 _counters = Codec(Counter)
 
+RowT = TypeVar("RowT", Counter, UsageCell)
+_Row = tuple[Counter | UsageCell | None, int]
+"""What a row says, where more matters than that it is there, and its version."""
+_Wanted = dict[Key, Codec[Counter] | Codec[UsageCell] | None]
+
 
 class Ledger:
-    """The ledger of all tenants, one tenant at a time."""
+    """
+    The ledger of all tenants, one tenant at a time.
+
+    It remembers the rows it wrote, so that most bookings need no reading: every write asks for the versions it goes by,
+    and what does not stand there any more is read again.
+    """
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._remembered: dict[Tenant, dict[Key, _Row]] = {}
 
     def book(self, tenant: Tenant, changes: Sequence[Change]) -> list[Booked]:
         """
@@ -75,10 +89,26 @@ class Ledger:
         Raises `ConditionFailed` when another process was quicker: then none was done, and all can be tried again.
         A settlement of what was settled before does nothing.
         """
-        page = _Page(tenant, {item.key: item for item in self._table.batch_get(_read(tenant, changes))})
+        remembered = self._remembered.pop(tenant, None)  # whoever books at the same time reads for itself
+        page = _Page(tenant, self._rows(tenant, changes, remembered))
         booked = [page.hold(one) if isinstance(one, Hold) else page.settle(one) for one in changes]
+        if remembered is not None and any(one.refused for one in booked):
+            return self.book(tenant, changes)  # another process may have made room meanwhile
         self._table.write(*page.operations())
+        self._remember(tenant, page.rows)
         return booked
+
+    def _rows(self, tenant: Tenant, changes: Sequence[Change], remembered: dict[Key, _Row] | None) -> dict[Key, _Row]:
+        """Give the rows that *changes* are about, as they stand in the table or were left there."""
+        known = {} if remembered is None else remembered
+        wanted = {key: codec for key, codec in _read(tenant, changes, remembered).items() if key not in known}
+        known.update((item.key, _row(item, wanted[item.key])) for item in self._table.batch_get(list(wanted)))
+        return known
+
+    def _remember(self, tenant: Tenant, rows: dict[Key, _Row]) -> None:
+        if len(self._remembered) >= MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[tenant] = rows if len(rows) < MAX_REMEMBERED else {}
 
     def expired(self, tenant: Tenant, now: datetime) -> list[Hold]:
         """Give some of what nobody settled in time, the oldest first."""
@@ -121,10 +151,10 @@ def weight(change: Change) -> int:
 
 @dataclass(slots=True)
 class _Page:
-    """Rows as they were read, and what is to be written instead."""
+    """Rows as they are, and what is to be written instead."""
 
     tenant: Tenant
-    there: dict[Key, Item]
+    rows: dict[Key, _Row]
     counters: dict[Key, tuple[Account, Counter]] = field(default_factory=dict)
     cells: dict[Key, UsageCell] = field(default_factory=dict)
     others: list[Operation] = field(default_factory=list)
@@ -136,12 +166,14 @@ class _Page:
                 return Booked(refused=(account, counter))
         for account in hold.accounts:
             self._count(account, self._counter(account).holding(hold.amount))
-        self.others.append(Put(Item(_hold_key(self.tenant, hold), _holds.dump(hold), version=1), if_absent=True))
+        key = _hold_key(self.tenant, hold)
+        self.others.append(Put(Item(key, _holds.dump(hold), version=1), if_absent=True))
+        self.rows[key] = None, 1
         return Booked()
 
     def settle(self, settlement: Settlement) -> Booked:
         entry, hold = settlement.entry, settlement.hold
-        if entry is not None and _entry_key(self.tenant, entry) in self.there:
+        if entry is not None and _entry_key(self.tenant, entry) in self.rows:
             return Booked()
         warned = [] if hold is None else self._release(hold, 0 if entry is None else entry.cost_usd_micros)
         if entry is not None:
@@ -149,14 +181,16 @@ class _Page:
         return Booked(warned=warned)
 
     def operations(self) -> list[Operation]:
-        counters = [self._put(key, _counter_item(key, *one)) for key, one in self.counters.items()]
-        cells = [self._put(key, Item(key, _cells.dump(cell))) for key, cell in self.cells.items()]
+        """Give what is to be written; from then on, *rows* are as they will be."""
+        counters = [self._put(_counter_item(key, *one), one[1]) for key, one in self.counters.items()]
+        cells = [self._put(Item(key, _cells.dump(cell)), cell) for key, cell in self.cells.items()]
         return [*counters, *cells, *self.others]
 
     def _release(self, hold: Hold, cost: int) -> list[Account]:
         key = _hold_key(self.tenant, hold)
-        amount = hold.amount if key in self.there else 0  # else it was given back before
-        if key in self.there:
+        held = self.rows.pop(key, None)
+        amount = hold.amount if held else 0  # else it was given back before
+        if held:
             self.others.append(Delete(key, if_version=1))
         warned = []
         for account in hold.accounts:
@@ -174,42 +208,62 @@ class _Page:
         self.others.append(Put(Item(key, _entries.dump(entry), expires_at=expires_at, gsi1=listed), if_absent=True))
         for empty in cells_of(entry):
             place = keys.usage_cell(self.tenant, empty)
-            cell = self.cells.get(place) or (_cells.load(self.there[place]) if place in self.there else empty)
+            cell = self.cells.get(place) or self._row(place, UsageCell) or empty
             self.cells[place] = replace(cell, totals=cell.totals.plus(totals_of(entry)))
 
     def _counter(self, account: Account) -> Counter:
         key = keys.counter(self.tenant, account)
         if key in self.counters:
             return self.counters[key][1]
-        return _counters.load(self.there[key]) if key in self.there else Counter(account.subject)
+        return self._row(key, Counter) or Counter(account.subject)
 
     def _count(self, account: Account, counter: Counter) -> None:
         self.counters[keys.counter(self.tenant, account)] = account, counter
 
-    def _put(self, key: Key, item: Item) -> Put:
-        """Write over what was read, and only that."""
-        before = self.there.get(key)
-        if before is None:
-            return Put(replace(item, version=1), if_absent=True)
-        return Put(replace(item, version=before.version + 1), if_version=before.version)
+    def _row(self, key: Key, kind: type[RowT]) -> RowT | None:
+        said, _ = self.rows.get(key, (None, 0))
+        return said if isinstance(said, kind) else None
+
+    def _put(self, item: Item, said: Counter | UsageCell) -> Put:
+        """Write over what is there, and only that."""
+        _, version = self.rows.get(item.key, (None, 0))
+        self.rows[item.key] = said, version + 1
+        item = replace(item, version=version + 1)
+        return Put(item, if_version=version) if version else Put(item, if_absent=True)
 
 
-def _read(tenant: Tenant, changes: Sequence[Change]) -> list[Key]:
-    wanted: dict[Key, None] = {}
+def _read(tenant: Tenant, changes: Sequence[Change], remembered: Collection[Key] | None) -> _Wanted:
+    """
+    Give the rows that *changes* are about.
+
+    Who *remembered* that something is set aside need not look whether it still is, and the call not in the ledger yet:
+    if that is not so, the write fails.
+    """
+    wanted: _Wanted = {}
     for change in changes:
         hold = change if isinstance(change, Hold) else change.hold
-        wanted |= dict.fromkeys(keys.counter(tenant, account) for account in (hold.accounts if hold else ()))
+        wanted |= dict.fromkeys(
+            (keys.counter(tenant, account) for account in (hold.accounts if hold else ())), _counters
+        )
         if isinstance(change, Settlement):
-            wanted |= dict.fromkeys(_settled(tenant, change))
-    return list(wanted)
+            wanted |= _settled(tenant, change, remembered)
+    return wanted
 
 
-def _settled(tenant: Tenant, settlement: Settlement) -> Iterator[Key]:
-    if settlement.hold is not None:
-        yield _hold_key(tenant, settlement.hold)
-    if settlement.entry is not None:
-        yield _entry_key(tenant, settlement.entry)
-        yield from (keys.usage_cell(tenant, cell) for cell in cells_of(settlement.entry))
+def _settled(tenant: Tenant, settlement: Settlement, remembered: Collection[Key] | None) -> _Wanted:
+    entry = settlement.entry
+    held = None if settlement.hold is None else _hold_key(tenant, settlement.hold)
+    wanted: _Wanted = {}
+    if remembered is None or (held is not None and held not in remembered):
+        wanted |= {} if held is None else {held: None}
+        wanted |= {} if entry is None else {_entry_key(tenant, entry): None}
+    if entry is not None:
+        wanted |= dict.fromkeys((keys.usage_cell(tenant, cell) for cell in cells_of(entry)), _cells)
+    return wanted
+
+
+def _row(item: Item, codec: Codec[Counter] | Codec[UsageCell] | None) -> _Row:
+    return None if codec is None else codec.load(item), item.version
 
 
 def _hold_key(tenant: Tenant, hold: Hold) -> Key:
