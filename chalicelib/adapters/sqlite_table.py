@@ -44,14 +44,16 @@ CREATE INDEX IF NOT EXISTS item_expiry ON item (expires_at) WHERE expires_at IS 
 _VALUES = "data, version, expires_at, gsi1_pk, gsi1_sk, gsi2_pk, gsi2_sk"
 _ALIVE = "(expires_at IS NULL OR expires_at >= ?)"
 _GET = f"SELECT {_VALUES} FROM item WHERE family = ? AND pk = ? AND sk = ? AND {_ALIVE}"  # noqa: S608 - constants only
-_VERSION = f"SELECT version FROM item WHERE family = ? AND pk = ? AND sk = ? AND {_ALIVE}"  # noqa: S608 - constants only
+# A cross join keeps SQLite from reading the whole table and looking each row up in the list.
+_LISTED = f"""
+WITH wanted (family, pk, sk) AS (VALUES {{rows}}) SELECT family, pk, sk, {{columns}}
+FROM wanted CROSS JOIN item USING (family, pk, sk) WHERE {_ALIVE}
+"""  # noqa: S608 - constants only
 _PUT = f"""
-INSERT INTO item (family, pk, sk, {_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (family, pk, sk) DO UPDATE SET
+INSERT INTO item (family, pk, sk, {_VALUES}) VALUES {{rows}} ON CONFLICT (family, pk, sk) DO UPDATE SET
     data = excluded.data, version = excluded.version, expires_at = excluded.expires_at,
     gsi1_pk = excluded.gsi1_pk, gsi1_sk = excluded.gsi1_sk, gsi2_pk = excluded.gsi2_pk, gsi2_sk = excluded.gsi2_sk
 """  # noqa: S608 - constants only
-_DELETE = "DELETE FROM item WHERE family = ? AND pk = ? AND sk = ?"
 _PURGE = "DELETE FROM item WHERE rowid IN (SELECT rowid FROM item WHERE expires_at < ? LIMIT 500)"
 _PURGE_EVERY_S = 60
 
@@ -86,13 +88,16 @@ class SqliteTable:
     def write(self, *operations: Operation) -> None:
         """See `Table.write`."""
         texts = encode_write(operations)
+        puts = [_put_row(put, text) for put, text in zip(operations, texts, strict=True) if isinstance(put, Put)]
+        deletes = [_key_row(operation.key) for operation in operations if isinstance(operation, Delete)]
         now = self._now()
         with self._file.writing() as connection:
             self._purge(connection, now)
-            for place, operation in enumerate(operations):
-                _check_condition(connection, operation, place, now)
-            for operation, text in zip(operations, texts, strict=True):
-                _apply(connection, operation, text)
+            _check_conditions(connection, operations, now)
+            if puts:
+                connection.execute(_put(len(puts)), list(chain(*puts)))
+            if deletes:
+                connection.execute(_delete(len(deletes)), list(chain(*deletes)))
 
     def query(self, query: Query) -> Page:
         """See `Table.query`."""
@@ -118,35 +123,52 @@ class SqliteTable:
 
 def _batch(count: int) -> str:
     """Ask for *count* items in one statement, of which each step lets other threads run."""
-    wanted = ", ".join(["(?, ?, ?)"] * count)
-    # A cross join keeps SQLite from reading the whole table and looking each row up in the list.
-    return (
-        f"WITH wanted (family, pk, sk) AS (VALUES {wanted}) SELECT family, pk, sk, {_VALUES}"  # noqa: S608 - question marks only
-        f" FROM wanted CROSS JOIN item USING (family, pk, sk) WHERE {_ALIVE}"
-    )
+    return _LISTED.format(rows=_marks(count), columns=_VALUES)
 
 
-def _check_condition(connection: sqlite3.Connection, operation: Operation, place: int, now: float) -> None:
-    if not (isinstance(operation, Check) or operation.if_version is not None or getattr(operation, "if_absent", False)):
+def _versions(count: int) -> str:
+    return _LISTED.format(rows=_marks(count), columns="version")
+
+
+def _put(count: int) -> str:
+    """Write *count* items in one statement: after each, another thread may keep this one waiting for milliseconds."""
+    return _PUT.format(rows=", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * count))
+
+
+def _delete(count: int) -> str:
+    return f"DELETE FROM item WHERE (family, pk, sk) IN (VALUES {_marks(count)})"  # noqa: S608 - question marks only
+
+
+def _marks(count: int) -> str:
+    return ", ".join(["(?, ?, ?)"] * count)
+
+
+def _check_conditions(connection: sqlite3.Connection, operations: Sequence[Operation], now: float) -> None:
+    conditions = [(place, one) for place, one in enumerate(operations) if _is_conditional(one)]
+    if not conditions:
         return
-    key = key_of(operation)
-    row = connection.execute(_VERSION, (*_key_row(key), now)).fetchone()
-    found = row[0] if row else None
+    rows = [_key_row(key_of(operation)) for _, operation in conditions]
+    found = connection.execute(_versions(len(rows)), [*chain(*rows), now]).fetchall()
+    versions = {(family, partition, sort): version for family, partition, sort, version in found}
+    for (place, operation), row in zip(conditions, rows, strict=True):
+        _check_condition(operation, place, versions.get(row))
+
+
+def _is_conditional(operation: Operation) -> bool:
+    return isinstance(operation, Check) or operation.if_version is not None or getattr(operation, "if_absent", False)
+
+
+def _check_condition(operation: Operation, place: int, found: int | None) -> None:
     if found != operation.if_version:
         there = "is absent" if found is None else f"has version {found}"
         wanted = "it to be absent" if operation.if_version is None else f"version {operation.if_version}"
-        raise ConditionFailed(f"The item {key.sort!r} {there}; the write asked for {wanted}.", place)
+        raise ConditionFailed(f"The item {key_of(operation).sort!r} {there}; the write asked for {wanted}.", place)
 
 
-def _apply(connection: sqlite3.Connection, operation: Operation, text: str | None) -> None:
-    match operation:
-        case Put(item):
-            gsi = (*(item.gsi1 or (None, None)), *(item.gsi2 or (None, None)))
-            connection.execute(_PUT, (*_key_row(item.key), text, item.version, item.expires_at, *gsi))
-        case Delete(key):
-            connection.execute(_DELETE, _key_row(key))
-        case Check():
-            pass
+def _put_row(put: Put, text: str | None) -> tuple[str | int | None, ...]:
+    item = put.item
+    gsi = (*(item.gsi1 or (None, None)), *(item.gsi2 or (None, None)))
+    return (*_key_row(item.key), text, item.version, item.expires_at, *gsi)
 
 
 def _select(query: Query, now: float) -> tuple[str, list[str | float]]:
