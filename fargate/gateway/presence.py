@@ -10,26 +10,44 @@ from starlette.requests import Request
 
 ResultT = TypeVar("ResultT")
 
+AT_REST_S = 0.02
+"""How long work may take before its client is watched: most calls are over sooner than a watch has begun."""
+
 
 async def while_connected(request: Request, work: Awaitable[ResultT]) -> ResultT | None:
     """Give what *work* gives; it is cancelled when the client of *request*, whose body was read, disconnects: None."""
-    here = asyncio.current_task()
-    gone = False
-
-    async def watch() -> None:
-        nonlocal gone
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        gone = True
-        if here is not None:
-            here.cancel()
-
-    watching = asyncio.create_task(watch())
+    watch = _Watch(request)
+    watching = asyncio.get_running_loop().call_later(AT_REST_S, watch.begin)
     try:
         return await work
     except asyncio.CancelledError:
-        if not gone or here is None or here.uncancel():
+        if not watch.gone or watch.worker is None or watch.worker.uncancel():
             raise
         return None
     finally:
         watching.cancel()
+        watch.end()
+
+
+class _Watch:
+    """Waits for a client to go away, and then cancels the task that was there when the watch was made."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._waiting: asyncio.Task[None] | None = None
+        self.worker = asyncio.current_task()
+        self.gone = False
+
+    def begin(self) -> None:
+        self._waiting = asyncio.create_task(self._wait())
+
+    def end(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    async def _wait(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        if self.worker is not None:
+            self.worker.cancel()

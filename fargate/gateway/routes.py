@@ -22,7 +22,7 @@ from chalicelib.contracts.gateway import (
 )
 from chalicelib.domain.access import Permission, Principal
 from chalicelib.ports.services import ModelGateway
-from fargate.gateway.openai_errors import OpenAiRoute
+from fargate.gateway.openai_errors import openai_route
 from fargate.gateway.presence import while_connected
 from fargate.gateway.streaming import chunk_stream
 from fargate.http.permission import requires
@@ -39,7 +39,7 @@ def routers(
 
 
 def _models(service: ModelGateway, authenticate: Callable[..., Principal], heartbeat_s: float) -> APIRouter:
-    routes = APIRouter(prefix="/gateway/v1", tags=["gateway"], route_class=OpenAiRoute)
+    routes = APIRouter(prefix="/gateway/v1", tags=["gateway"], route_class=openai_route(authenticate))
     caller = Depends(authenticate)
 
     @routes.post("/chat/completions", response_model=ChatResponse)
@@ -62,10 +62,10 @@ def _models(service: ModelGateway, authenticate: Callable[..., Principal], heart
         """Order up to 1,000 documents by a question."""
         return _answer(await while_connected(http, service.rerank(principal, request)))
 
-    @routes.get("/models")
-    async def models(principal: Principal = caller) -> GatewayModels:
+    @routes.get("/models", response_model=GatewayModels)
+    async def models(_: Request, principal: Principal = caller) -> Response:
         """List the routes."""
-        return await service.models(principal)
+        return _answer(await service.models(principal))
 
     return routes
 

@@ -11,6 +11,7 @@ from chalicelib.contracts.health import Health
 from chalicelib.observability.metrics import Metrics
 from fargate.http import problems
 from fargate.http.body_limit import DEFAULT_LIMIT_BYTES, BodyLimit
+from fargate.http.express import Express, ExpressRoute
 from fargate.http.identity import Authenticate
 from fargate.http.rim import Rim
 
@@ -43,6 +44,9 @@ def service_app(
         app.include_router(router, dependencies=[Depends(authenticate)])
     app.include_router(_health(name, version))
     problems.install(app)
+    app.add_middleware(
+        Express, routes=[one for each in routers for one in each.routes if isinstance(one, ExpressRoute)]
+    )
     app.add_middleware(BodyLimit, limit_bytes=body_limit_bytes)
     # Added last, so it stands outermost.
     app.add_middleware(Rim, service=name, metrics=metrics or Metrics("Ragstone", None))
