@@ -130,6 +130,7 @@ def _imported() -> Any:
     litellm: Any = importlib.import_module("litellm")
     _silence()  # the import has made handlers of its own
     _send_once()
+    _keep_no_account()
     litellm.suppress_debug_info = True
     litellm.turn_off_message_logging = True
     litellm.disable_streaming_logging = True
@@ -170,6 +171,26 @@ def _send_once() -> None:
 
     handler.create_client = create_strict_client
     handler.single_connection_post_request = refuse
+
+
+def _keep_no_account() -> None:
+    """
+    Keep LiteLLM from reckoning what each call cost and noting it, which takes it as long as the call itself.
+
+    Nobody is told of it here: the gateway has its own ledger and metrics.
+    """
+    utils = importlib.import_module("litellm.utils")
+    noting = importlib.import_module("litellm.litellm_core_utils.litellm_logging").Logging
+
+    def nothing(*_: Any, **__: Any) -> None:
+        pass
+
+    async def nothing_either(*_: Any, **__: Any) -> None:
+        pass
+
+    utils.update_response_metadata = utils._dispatch_success_logging = nothing  # noqa: SLF001 - it has no switch
+    noting.post_call = noting.success_handler = noting.failure_handler = nothing
+    noting.async_success_handler = noting.async_failure_handler = nothing_either
 
 
 def _arguments(call: ProviderCall) -> dict[str, Any]:
