@@ -186,6 +186,7 @@ class Services:
 
     async def leave(self) -> None:
         """Close what belongs to the event loop; to be awaited there, when nothing is served any more."""
+        await self._counting.idle()
         await self._direct.close()
         await self._translated.close()
 
@@ -211,10 +212,8 @@ class Services:
 
     def _watchers(self) -> Watchers:
         core, circuits = self.core, PacedCircuits(self.core.clock)
-        ledger = Ledger(core.table)
-        counting = BudgetMeter(budgets=Budgets(core.table), ledger=ledger, clock=core.clock, metrics=self._metrics)
         meter = LimitingMeter(
-            counting,
+            self._counting,
             rates=_rates(core.settings),
             concurrency=_concurrency(core.settings),
             circuits=circuits,
@@ -223,6 +222,11 @@ class Services:
             wait_s=core.settings.gateway_wait_s,
         )
         return Watchers(meter, circuits, core.clock, self._metrics)
+
+    @cached_property
+    def _counting(self) -> BudgetMeter:
+        table = self.core.table
+        return BudgetMeter(budgets=Budgets(table), ledger=Ledger(table), clock=self.core.clock, metrics=self._metrics)
 
     @cached_property
     def _releases(self) -> EffectiveRelease:

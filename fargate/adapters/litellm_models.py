@@ -179,7 +179,7 @@ def _keep_no_account() -> None:
 
     Nobody is told of it here: the gateway has its own ledger and metrics.
     """
-    utils = importlib.import_module("litellm.utils")
+    utils: Any = importlib.import_module("litellm.utils")
     noting = importlib.import_module("litellm.litellm_core_utils.litellm_logging").Logging
 
     def nothing(*_: Any, **__: Any) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,13 +98,13 @@ class Attempt:
         said = sum(len(piece.encode()) for piece in self.said)
         return self.reported or estimated(self._asked.input_bytes, said)
 
-    async def succeeded(self, tokens: Tokens) -> None:
+    def succeeded(self, tokens: Tokens) -> None:
         """Note the answer."""
         if self._first_token_ms is None:
             self._to_circuit("succeeded")
-        await self._end(CallStatus.SUCCEEDED, tokens)
+        self._end(CallStatus.SUCCEEDED, tokens)
 
-    async def failed(self, failure: ProviderFailure) -> None:
+    def failed(self, failure: ProviderFailure) -> None:
         """Note the failure."""
         model, kind = self.target.deployment.model, failure.kind
         before = self._watchers.circuits.of(model)
@@ -118,14 +116,14 @@ class Attempt:
             log.error("provider_needs_attention", provider=self.target.deployment.provider, reason=kind.value)
             self._watchers.metrics.count("ProviderAlerts", 1, Provider=self.target.deployment.provider)
         tokens = self.tokens() if self.said or kind in _PERHAPS_BILLED else Tokens()
-        await self._end(CallStatus.FAILED, tokens, failure)
+        self._end(CallStatus.FAILED, tokens, failure)
 
-    async def left(self) -> None:
+    def left(self) -> None:
         """Note that nobody waits for the answer any more; the provider may bill it nevertheless."""
         self._to_circuit("left")
-        await self._end(CallStatus.CANCELLED, self.tokens())
+        self._end(CallStatus.CANCELLED, self.tokens())
 
-    async def _end(self, status: CallStatus, tokens: Tokens, failure: ProviderFailure | None = None) -> None:
+    def _end(self, status: CallStatus, tokens: Tokens, failure: ProviderFailure | None = None) -> None:
         if self._ended:
             return
         self._ended = True
@@ -140,11 +138,11 @@ class Attempt:
             partial_text="".join(self.said) if status is not CallStatus.SUCCEEDED and self.said else None,
         )
         self._measure(outcome)
-        await _to_its_end(self._settle(outcome))
+        self._settle(outcome)
 
-    async def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, outcome: Outcome) -> None:
         try:
-            await self._watchers.meter.settle(self._reservation, outcome)
+            self._watchers.meter.settle(self._reservation, outcome)
         except Exception:  # the answer was paid for and is good; what was reserved for it stays counted
             log.exception("call_not_settled", call_id=self._asked.call_id)
 
@@ -185,14 +183,3 @@ async def begin(watchers: Watchers, asked: Asked, target: Target, number: int) -
     model = target.deployment.model
     watchers.circuits.set(model, watchers.circuits.of(model).tried())
     return Attempt(watchers, asked, target, reservation)
-
-
-_under_way: set[asyncio.Task[None]] = set()
-
-
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Do *work* to its end, even if whoever waits for it is cancelled meanwhile."""
-    task = asyncio.create_task(work)
-    _under_way.add(task)
-    task.add_done_callback(_under_way.discard)
-    await asyncio.shield(task)

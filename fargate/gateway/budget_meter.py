@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.budgets import Account, Budget, Counter, Payer, accounts_of, worst_cost
@@ -72,16 +73,25 @@ class BudgetMeter:
             raise _exceeded(*refused, amount)
         return Held(call, entry, hold)
 
-    async def settle(self, reservation: Reservation, outcome: Outcome) -> None:
+    def settle(self, reservation: Reservation, outcome: Outcome) -> None:
         """See `Meter.settle`."""
         if not isinstance(reservation, Held):
             raise TypeError("this reservation is another meter's")
         entry = _settled(reservation.entry, outcome)
         if reservation.hold is not None and entry.cost_usd_micros > reservation.hold.amount:
             log.warning("cost_over_reservation", model=entry.model, cost_usd_micros=entry.cost_usd_micros)
-        tenant = reservation.call.principal.tenant
-        booked = await self._commit.book(tenant, Settlement(entry, reservation.hold))
-        for account in booked.warned:
+        future = self._commit.book(reservation.call.principal.tenant, Settlement(entry, reservation.hold))
+        future.add_done_callback(partial(self._booked, entry.call_id))
+
+    async def idle(self) -> None:
+        """Wait until everything is in the books."""
+        await self._commit.idle()
+
+    def _booked(self, call_id: str, future: asyncio.Future[Booked]) -> None:
+        if error := future.exception():  # the answer was paid for and is good; what was set aside for it stays counted
+            log.error("call_not_settled", call_id=call_id, failure=type(error).__name__)
+            return
+        for account in future.result().warned:
             log.warning("budget_soft_limit", budget=account.budget, limit_usd_micros=account.limit_usd_micros)
             self._metrics.count("BudgetWarnings", 1, Budget=account.budget)
 

@@ -93,15 +93,15 @@ class Caller:
                 read = await ask(attempt, call)
         except TimeoutError:
             failure = ProviderFailure(FailureKind.TIMEOUT)
-            await attempt.failed(failure)
+            attempt.failed(failure)
             raise failure from None
         except ProviderFailure as failure:
-            await attempt.failed(failure)
+            attempt.failed(failure)
             raise
         except BaseException:  # cancelled, or a fault of ours: what was reserved is settled all the same
-            await attempt.left()
+            attempt.left()
             raise
-        await attempt.succeeded(read.tokens)
+        attempt.succeeded(read.tokens)
         return read.value
 
     async def _opened(self, step: Try, speech: _Speech) -> None:
@@ -133,7 +133,7 @@ class Caller:
             await speech.left()
             raise
         tokens = attempt.tokens()
-        await attempt.succeeded(tokens)
+        attempt.succeeded(tokens)
         yield usage_chunk(attempt.stamp, usage_of(tokens, attempt.target.charge(tokens)))
 
     async def _by(self, deadline: float, waiting: Awaitable[ValueT]) -> ValueT:
@@ -173,14 +173,14 @@ class _Speech:
     async def failed(self, failure: ProviderFailure) -> None:
         """End it for *failure*."""
         await self.raw.aclose()
-        await self.attempt.failed(failure)
+        self.attempt.failed(failure)
 
     async def left(self) -> None:
         """End it because nobody listens."""
         try:
             await self.raw.aclose()
         finally:
-            await self.attempt.left()
+            self.attempt.left()
 
     async def _receive(self) -> ChatChunk | None:
         async for raw in self.raw:

@@ -53,6 +53,11 @@ class GroupCommit:
             line.worker = asyncio.create_task(self._work(tenant, line))
         return future
 
+    async def idle(self) -> None:
+        """Wait until nothing is left to be done."""
+        while workers := [line.worker for line in self._lines.values() if line.worker is not None]:
+            await asyncio.gather(*workers)
+
     async def _work(self, tenant: Tenant, line: _Line) -> None:
         while line.waiting:
             batch = _next_batch(line.waiting)

@@ -139,7 +139,7 @@ class LimitingMeter:
             self._leave(ticket)
             raise
 
-    async def settle(self, reservation: Reservation, outcome: Outcome) -> None:
+    def settle(self, reservation: Reservation, outcome: Outcome) -> None:
         """See `Meter.settle`."""
         if not isinstance(reservation, Passed):
             raise TypeError("this reservation is another meter's")
@@ -148,7 +148,7 @@ class LimitingMeter:
         self._circuits.correct(reservation.call.deployment, reservation.at, more)
         for window in self._token_windows(reservation.call):
             window.correct(reservation.at, more)
-        await self._meter.settle(reservation.inner, outcome)
+        self._meter.settle(reservation.inner, outcome)
 
     def _check_rates(self, call: UpstreamCall, now: float) -> None:
         windows = [*self._request_windows(call), *self._token_windows(call)]

@@ -79,8 +79,12 @@ class Meter(Protocol):
         """Set aside what *call* may come to at worst. An error raised here ends the user's call: nothing is sent."""
         ...
 
-    async def settle(self, reservation: Reservation, outcome: Outcome) -> None:
-        """Replace what was set aside by what it came to. An error raised here is logged and hides no answer."""
+    def settle(self, reservation: Reservation, outcome: Outcome) -> None:
+        """
+        Replace what was set aside by what it came to, before anything is set aside that is asked for later.
+
+        Nobody waits for that, so that nobody who leaves can break it off, and no answer is late for it.
+        """
         ...
 
 
@@ -91,5 +95,5 @@ class NoMeter:
         """See `Meter.reserve`."""
         return Reservation(call)
 
-    async def settle(self, reservation: Reservation, outcome: Outcome) -> None:
+    def settle(self, reservation: Reservation, outcome: Outcome) -> None:
         """See `Meter.settle`."""

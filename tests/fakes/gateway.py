@@ -56,7 +56,7 @@ class NotingMeter:
         self.reserved.append(call)
         return Reservation(call)
 
-    async def settle(self, reservation: Reservation, outcome: Outcome) -> None:
+    def settle(self, reservation: Reservation, outcome: Outcome) -> None:
         """See `Meter.settle`."""
         self.settled.append((reservation.call, outcome))
 

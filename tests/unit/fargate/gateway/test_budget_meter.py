@@ -102,6 +102,12 @@ def outcome(cost: int = 50, **changed: Any) -> Outcome:
     return replace(Outcome(CallStatus.SUCCEEDED, Tokens(30, 2), cost, 12.5), **changed)
 
 
+async def settled(meter: BudgetMeter, held: Held, done: Outcome) -> None:
+    """Settle, and wait until that is in the books."""
+    meter.settle(held, done)
+    await meter.idle()
+
+
 async def admitted(meter: BudgetMeter, calls: list[UpstreamCall]) -> list[Held]:
     """Reserve for all of *calls* at once, and give what was let through."""
     tried = await asyncio.gather(*(meter.reserve(one) for one in calls), return_exceptions=True)
@@ -116,7 +122,7 @@ def test_calls_at_once_are_admitted_as_far_as_they_fit(tmp_path: Path) -> None:
         held = await admitted(at.meter, [call(number) for number in range(64)])
         assert len(held) == 10
         assert at.counter().reserved_usd_micros == TEAM.limit_usd_micros
-        await asyncio.gather(*(at.meter.settle(one, outcome(WORST)) for one in held))
+        await asyncio.gather(*(settled(at.meter, one, outcome(WORST)) for one in held))
 
     with books(tmp_path, TEAM) as at:
         asyncio.run(scenario())
@@ -133,7 +139,7 @@ def test_processes_at_once_admit_no_more_than_one_would(tmp_path: Path) -> None:
         async def scenario() -> int:
             meter = _meter(table, at.clock)
             held = await admitted(meter, [call(8 * number + one) for one in range(8)])
-            await asyncio.gather(*(meter.settle(one, outcome(WORST)) for one in held))
+            await asyncio.gather(*(settled(meter, one, outcome(WORST)) for one in held))
             return len(held)
 
         return asyncio.run(scenario())
@@ -150,7 +156,7 @@ def test_what_a_call_did_not_need_is_free_again(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         for number in range(100):
-            await at.meter.settle(await at.meter.reserve(call(number)), outcome(10))
+            await settled(at.meter, await at.meter.reserve(call(number)), outcome(10))
 
     with books(tmp_path, TEAM) as at:
         asyncio.run(scenario())
@@ -190,7 +196,7 @@ def test_a_new_period_begins_with_nothing_spent(tmp_path: Path) -> None:
         held = await at.meter.reserve(call(1))
         at.clock.advance(12 * 3_600)
         await at.meter.reserve(call(2))
-        await at.meter.settle(held, outcome(WORST))
+        await settled(at.meter, held, outcome(WORST))
 
     with books(tmp_path, daily) as at:
         yesterday = at.clock.now()
@@ -207,7 +213,7 @@ def test_what_a_dead_process_reserved_is_settled_at_its_worst(tmp_path: Path) ->
         at.clock.advance(EXPIRY_S + RECOVER_EVERY_S)
         others = [at.another_process() for _ in range(3)]
         await asyncio.gather(*(one.reserve(call(number)) for number, one in enumerate(others, 2)))
-        await at.meter.settle(held, outcome(1))
+        await settled(at.meter, held, outcome(1))
 
     with books(tmp_path, TEAM) as at:
         asyncio.run(scenario())
@@ -237,7 +243,7 @@ def test_models_without_a_price_are_flagged_or_refused(tmp_path: Path) -> None:
     strict = replace(TEAM, name="strict", scope=BudgetScope.ROUTE, subject="paid", refuse_unpriced=True)
 
     async def scenario() -> None:
-        await at.meter.settle(await at.meter.reserve(call(1, price=None)), outcome(0))
+        await settled(at.meter, await at.meter.reserve(call(1, price=None)), outcome(0))
         with pytest.raises(BudgetExceeded, match="No price is known"):
             await at.meter.reserve(call(2, price=None, route="paid"))
 
@@ -265,7 +271,7 @@ def test_a_soft_limit_warns_once_a_period(tmp_path: Path) -> None:
     async def scenario() -> None:
         at.meter._metrics.count = lambda name, *_, **__: warnings.append(name)  # type: ignore[method-assign]
         for number in range(6):
-            await at.meter.settle(await at.meter.reserve(call(number)), outcome(WORST))
+            await settled(at.meter, await at.meter.reserve(call(number)), outcome(WORST))
 
     with books(tmp_path, soft) as at:
         asyncio.run(scenario())
@@ -278,8 +284,8 @@ def test_settling_twice_counts_once(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         held = await at.meter.reserve(call(1))
-        await at.meter.settle(held, outcome(50))
-        await at.another_process().settle(held, outcome(50))
+        await settled(at.meter, held, outcome(50))
+        await settled(at.another_process(), held, outcome(50))
 
     with books(tmp_path, TEAM) as at:
         asyncio.run(scenario())
@@ -291,7 +297,7 @@ def test_the_books_hold_no_text(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         held = await at.meter.reserve(call(1, user="ada", labels=CallLabels(run_id="run_1", purpose="judge")))
-        await at.meter.settle(held, outcome(status=CallStatus.CANCELLED, partial_text="CANARY", error="broken_off"))
+        await settled(at.meter, held, outcome(status=CallStatus.CANCELLED, partial_text="CANARY", error="broken_off"))
 
     with books(tmp_path, TEAM) as at:
         asyncio.run(scenario())
@@ -322,7 +328,7 @@ def test_no_interleaving_overspends_and_usage_is_the_ledger(steps: list[tuple[st
                 case "settle" if held:
                     one = held.pop(value % len(held))
                     cost = min(value, one.hold.amount if one.hold else 0)
-                    await meter.settle(one, outcome(cost, tokens=Tokens(value, value, estimated=value % 2 == 0)))
+                    await settled(meter, one, outcome(cost, tokens=Tokens(value, value, estimated=value % 2 == 0)))
                 case "crash" if held:
                     held.pop()
                 case "expire":

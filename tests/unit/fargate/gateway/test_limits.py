@@ -107,7 +107,7 @@ def test_calls_wait_their_turn_and_no_more_than_fit_are_under_way() -> None:
             most = max(most, under_way)
             await asyncio.sleep(0)
             under_way -= 1
-            await meter.settle(held, DONE)
+            meter.settle(held, DONE)
 
         calls = [asyncio.create_task(one(f"key_{number % 4}")) for number in range(8)]
         await asyncio.sleep(0)
@@ -129,7 +129,7 @@ def test_whoever_cannot_wait_any_longer_is_told_when_to_come_back() -> None:
         held = await meter.reserve(_of(ACME))
         tried = await asyncio.gather(*(meter.reserve(_of(ACME)) for _ in range(2)), return_exceptions=True)
         assert [isinstance(one, RateLimited) and one.retry_after_s for one in tried] == [1.0, 1.0]
-        await meter.settle(held, DONE)
+        meter.settle(held, DONE)
         await meter.reserve(_of(QUIET))
 
     asyncio.run(scenario())
@@ -141,7 +141,7 @@ def test_calls_and_tokens_a_minute_are_limited_for_tenants_and_subjects() -> Non
 
     async def take(meter: LimitingMeter, subject: str, tokens: int = 25, attempt: int = 1) -> None:
         asked = call(principal=Principal(ACME, subject, frozenset()), attempt=attempt)
-        await meter.settle(await meter.reserve(asked), Outcome(CallStatus.SUCCEEDED, Tokens(tokens), 0, 1.0))
+        meter.settle(await meter.reserve(asked), Outcome(CallStatus.SUCCEEDED, Tokens(tokens), 0, 1.0))
 
     async def scenario() -> None:
         meter, _ = _meter(clock, rates=Rates(tenant_rpm=3, subject_rpm=2, tenant_tpm=1_000))
@@ -169,7 +169,7 @@ def test_a_deployment_rests_while_its_minute_is_used_up() -> None:
         meter, circuits = _meter(clock)
         for number in range(2):
             assert circuits.of(small.model).admits(clock.monotonic())
-            await meter.settle(await meter.reserve(call(number, deployment=small)), DONE)
+            meter.settle(await meter.reserve(call(number, deployment=small)), DONE)
         assert not circuits.of(small.model).admits(clock.monotonic())
         assert circuits.of("openai/other").admits(clock.monotonic())
         with pytest.raises(RateLimited):
