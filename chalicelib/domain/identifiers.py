@@ -24,6 +24,7 @@ TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{1,18}[a-z0-9]$"
 INDEX_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{1,30}[a-z0-9]$"
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _RETRY = "-"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME_DIGITS = 10
@@ -95,4 +96,4 @@ def is_tenant_id(text: str) -> bool:
 
 
 def _digits(number: int, width: int) -> str:
-    return "".join(_ALPHABET[(number >> (5 * place)) & 31] for place in reversed(range(width)))
+    return "".join([_PAIRS[(number >> (5 * place)) & 1_023] for place in range(width - 2, -1, -2)])

@@ -22,6 +22,7 @@ _OURS = ("chalicelib", "fargate", "ui", "app")
 _SERVER = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 _EVENT = re.compile(r"^[a-z][a-z0-9_]{1,63}$")
 _MAX_FRAMES = 12
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 _bound: ContextVar[Mapping[str, Any]] = ContextVar("ragstone_log_fields", default={})  # noqa: B039  never mutated
 
@@ -124,7 +125,7 @@ class JsonLines(logging.Formatter):
         said = {"message": scrub(str(record.msg))} if facts is None else facts
         # The head stands first and cannot be replaced by a fact of the same name.
         line = {**head, **_context(), **said, **_failure(record), **head}
-        return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+        return _ENCODER.encode(line)
 
 
 def _context() -> dict[str, Any]:

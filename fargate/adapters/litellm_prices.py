@@ -32,6 +32,7 @@ class LiteLlmPrices:
     def _source(self) -> str:
         return f"litellm {metadata.version('litellm')}"
 
+    @functools.lru_cache(maxsize=1_024)  # noqa: B019 - there is one list for as long as the process lives
     def price(self, namespace: str, model: str) -> Price | None:
         """See `PriceList.price`; a name that stands alone in the list counts only for the provider it stands for."""
         entry = self._listed.get(f"{namespace}/{model}") or self._listed.get(model)

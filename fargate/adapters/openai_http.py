@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import aiohttp
+from pydantic_core import from_json, to_json
 
 from chalicelib.ports.model_providers import Access, FailureKind, ProviderCall, ProviderFailure
 from fargate.adapters.provider_refusals import failure_of
@@ -95,7 +95,7 @@ class OpenAiProvider:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send the request, and give the response if it is a good one; every way to fail becomes `ProviderFailure`."""
         body = {name: value for name, value in call.body.items() if name not in _NOT_OPENAI}
-        data = json.dumps({"model": call.model, **body, **options}, separators=(",", ":")).encode()
+        data = to_json({"model": call.model, **body, **options})
         url = (call.access.base_url or "").rstrip("/") + path
         try:
             async with self._connections().post(
@@ -166,7 +166,7 @@ async def _events(response: aiohttp.ClientResponse, limit_bytes: int) -> AsyncIt
 
 def _object(data: bytes) -> Mapping[str, Any]:
     try:
-        value = json.loads(data)
+        value = from_json(data)
     except ValueError:
         value = None
     if not isinstance(value, dict):

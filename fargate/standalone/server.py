@@ -53,6 +53,7 @@ async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]
         lifespan="off",
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
+        proxy_headers=False,  # nothing here asks where a request came from
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve([listening]))
