@@ -193,12 +193,27 @@ class CitationView(ResponseModel):
     end: int
 
 
+class EvidenceView(ResponseModel):
+    """The place where a claim was found, or should have been."""
+
+    marker: int | None = Field(description="The citation it was looked for under; null where another passage says it")
+    chunk_id: str
+    document_id: str
+    quote: str
+    start: int
+    end: int
+
+
 class ClaimView(ResponseModel):
     """One statement of the answer; *citations* are markers."""
 
     text: str
     verdict: Verdict
     citations: list[int]
+    evidence: list[EvidenceView] = Field(default_factory=list)
+    reason: str = Field(
+        "", description="Why the verdict is what it is, for programs", examples=["number_not_in_source"]
+    )
 
 
 class UsageView(ResponseModel):
@@ -224,6 +239,9 @@ class Answer(ResponseModel):
     timings_ms: dict[str, float]
     repeats: Identifier | None = Field(None, description="The run whose answer was given again, at no cost")
     feedback_token: str | None = Field(None, description="Opens feedback on this run")
+    nearest: list[CitationView] = Field(
+        default_factory=list, description="Where it abstained: the passages that came nearest, by their best places"
+    )
 
 
 class RunEvent(ResponseModel):
@@ -310,3 +328,4 @@ class RunView(RunSummary):
     degraded: list[str]
     narrowed_by: Filter | None
     repeats: Identifier | None
+    nearest: list[CitationView] = Field(default_factory=list)

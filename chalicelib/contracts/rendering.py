@@ -196,6 +196,7 @@ def run_view(run: Run) -> RunView:
         degraded=list(run.degraded),
         narrowed_by=dict(run.narrowed_by) if run.narrowed_by is not None else None,
         repeats=run.repeats,
+        nearest=[CitationView.model_validate(citation) for citation in run.nearest],
     )
 
 

@@ -114,12 +114,30 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """
+    Where a claim was found, or where it should have been: ``quote == document_text[start:end]``.
+
+    *marker* is that of the citation it was looked for under; None where another passage says it.
+    """
+
+    marker: int | None
+    chunk_id: ChunkId
+    document_id: DocumentId
+    quote: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
-    """One statement of an answer, and what checking it came to; *citations* are markers."""
+    """One statement of an answer, what checking it came to, and in a word why; *citations* are markers."""
 
     text: str
     verdict: Verdict
     citations: Sequence[int] = ()
+    evidence: Sequence[Evidence] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +181,8 @@ class Run:
     """The filters of question and release together; permissions come on top."""
     repeats: RunId | None = None
     """The run whose answer this one gave again."""
+    nearest: Sequence[Citation] = ()
+    """Where it abstained: the passages that came nearest, each by its best place."""
 
 
 def mentioned(run: Run) -> set[DocumentId]:
@@ -171,8 +191,9 @@ def mentioned(run: Run) -> set[DocumentId]:
 
 
 def cited(run: Run) -> set[DocumentId]:
-    """Give the documents that the answer of *run* quotes."""
-    return {citation.document_id for citation in run.citations}
+    """Give the documents that the answer of *run* quotes, or was checked against."""
+    quoted = {citation.document_id for citation in (*run.citations, *run.nearest)}
+    return quoted | {evidence.document_id for claim in run.claims for evidence in claim.evidence}
 
 
 def cut_to(run: Run, kept: Collection[DocumentId]) -> Run:
@@ -184,4 +205,4 @@ def cut_to(run: Run, kept: Collection[DocumentId]) -> Run:
     rest = replace(run, passages=[passage for passage in run.passages if passage.document_id in kept])
     if all(document_id in kept for document_id in cited(run)):
         return rest
-    return replace(rest, answer=None, citations=(), claims=())
+    return replace(rest, answer=None, citations=(), claims=(), nearest=())

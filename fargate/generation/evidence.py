@@ -1,0 +1,84 @@
+"""Where in a passage a statement has its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chalicelib.domain.runs import Passage
+from fargate.generation.claim_words import content_words
+from fargate.generation.sentences import plain, sentences
+
+LEAST_SHARE = 0.2
+"""A sentence that holds less of a statement's words says something else."""
+LEAST_GAIN = 0.12
+"""A further sentence must bring this share of the statement's words."""
+MAX_SENTENCES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A run of sentences: *quote* stands from *start* to *end* of the document; *share* of the statement's words."""
+
+    start: int
+    end: int
+    quote: str
+    share: float
+
+
+def locate(statement: str, passage: Passage) -> Span | None:
+    """
+    Give the run of at most `MAX_SENTENCES` sentences of *passage* that holds most of what *statement* says.
+
+    Words count by how rare they are in the passage. Of equal runs the shorter, then the earlier. None where no sentence
+    holds `LEAST_SHARE` of the words.
+    """
+    units = [(one.start, one.end) for one in sentences(passage.text)] or _lines(passage.text)
+    words = [content_words(plain(passage.text[start:end])) for start, end in units]
+    wanted = _weighed(content_words(plain(statement)), words)
+    run = _best_run(wanted, words)
+    if run is None:
+        return None
+    start, end = units[run[0]][0], units[run[1]][1]
+    held: set[str] = set().union(*words[run[0] : run[1] + 1])
+    return Span(passage.start + start, passage.start + end, passage.text[start:end], _share(wanted, held))
+
+
+def _lines(text: str) -> list[tuple[int, int]]:
+    """Give the lines of a passage that has no sentences, as code and headings have none."""
+    found: list[tuple[int, int]] = []
+    place = 0
+    for line in text.splitlines(keepends=True):
+        bare = line.strip()
+        if bare:
+            start = place + line.index(bare)
+            found.append((start, start + len(bare)))
+        place += len(line)
+    return found
+
+
+def _weighed(statement: set[str], units: Sequence[set[str]]) -> Mapping[str, float]:
+    return {word: 1 / (1 + sum(word in unit for unit in units)) ** 0.5 for word in sorted(statement)}
+
+
+def _best_run(wanted: Mapping[str, float], units: Sequence[set[str]]) -> tuple[int, int] | None:
+    shares = [_share(wanted, unit) for unit in units]
+    first = max(range(len(units)), key=lambda place: (shares[place], -place), default=None)
+    if first is None or shares[first] < LEAST_SHARE:
+        return None
+    low = high = first
+    held = set(units[first])
+    while high - low + 1 < MAX_SENTENCES:
+        beside = [place for place in (low - 1, high + 1) if 0 <= place < len(units)]
+        gains = {place: _share(wanted, held | units[place]) - _share(wanted, held) for place in beside}
+        best = max(gains, key=lambda place: (gains[place], -place), default=None)
+        if best is None or gains[best] < LEAST_GAIN:
+            break
+        low, high = min(low, best), max(high, best)
+        held |= units[best]
+    return low, high
+
+
+def _share(wanted: Mapping[str, float], held: set[str]) -> float:
+    total = sum(wanted.values())
+    return sum(weight for word, weight in wanted.items() if word in held) / total if total else 0.0
