@@ -117,6 +117,7 @@ class Services:
             runs=self._runs,
             remembered=RememberedAnswers(self.core.table, self._runs),
             embedders=self.embedders,
+            gateway=self.gateway,
             clock=self.core.clock,
         )
 

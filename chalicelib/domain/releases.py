@@ -54,6 +54,22 @@ DEFAULT_RERANKER = Component("local")
 """What reranks a question that asks for it, where its release has no reranker of its own."""
 
 
+class ClaimPolicy(StrEnum):
+    """What becomes of statements that are not borne out: told, left out, or the whole answer refused."""
+
+    MARK = "mark"
+    DROP = "drop"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSettings:
+    """How an answer's claims are checked; *judge* is a chat route for those that nothing else decides."""
+
+    policy: ClaimPolicy = ClaimPolicy.MARK
+    judge: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationSettings:
     """How passages become an answer: a model, its prompt, and when to decline."""
@@ -70,6 +86,9 @@ class GenerationSettings:
     """
     cache_ttl_s: int = 0
     """For how long an answer is given again to the same question on the same passages; 0 writes each anew."""
+    claims: ClaimSettings = field(default_factory=ClaimSettings)
+    decline_first: bool = False
+    """Decline below *abstain_below* before a model is asked; the extractive model always does."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Answering:
 
     def repeat(self, run: Run) -> None:
         """Take over the answer of *run*, which cost nothing this time."""
-        self.draft = Draft(run.answer or "", run.citations, abstained=bool(run.abstained))
+        self.draft = Draft(run.answer or "", run.citations, abstained=bool(run.abstained), nearest=run.nearest)
         self.claims = run.claims
         self.repeats = run.run_id
 
@@ -76,6 +76,7 @@ class Answering:
             usage=UsageView.model_validate(draft.usage),
             timings_ms=self.stages.timings_ms(),
             repeats=self.repeats,
+            nearest=[CitationView.model_validate(citation) for citation in draft.nearest],
         )
 
     def run(self, error: str | None = None) -> Run:
@@ -111,6 +112,7 @@ class Answering:
             citations=draft.citations,
             claims=self.claims,
             usage=draft.usage,
+            nearest=draft.nearest,
         )
 
 

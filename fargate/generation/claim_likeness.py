@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from chalicelib.domain.runs import Citation, Claim, Evidence, Passage, Usage, Verdict
+from chalicelib.domain.runs import Citation, Claim, Evidence, Passage, Verdict
 from chalicelib.ports.models import Embedder, Purpose
 from fargate.generation.claims import contradiction
 from fargate.generation.sentences import plain, sentences
@@ -23,7 +23,7 @@ MAX_SENTENCES = 200
 
 async def settle(
     claims: Sequence[Claim], citations: Sequence[Citation], passages: Sequence[Passage], embedder: Embedder
-) -> tuple[list[Claim], Usage]:
+) -> list[Claim]:
     """
     Give *claims*, those unchecked compared with the sentences of what they cite, all of an answer in one batch.
 
@@ -33,13 +33,12 @@ async def settle(
     open_claims = [claim for claim in claims if claim.verdict is Verdict.UNCHECKED]
     places = _places(open_claims, citations, passages)
     if not places:
-        return list(claims), Usage()
+        return list(claims)
     texts = list(dict.fromkeys([*(claim.text for claim in open_claims), *(plain(one.quote) for one in places)]))
     embedded = await embedder.embed(texts, Purpose.QUERY)
     vectors = {text: np.frombuffer(row, "<f4") for text, row in zip(texts, embedded.vectors, strict=True)}
     near = _Likeness(vectors, embedder.info.unrelated)
-    settled = [_settled(claim, places, near) if claim.verdict is Verdict.UNCHECKED else claim for claim in claims]
-    return settled, Usage(input_tokens=sum(embedded.tokens))
+    return [_settled(claim, places, near) if claim.verdict is Verdict.UNCHECKED else claim for claim in claims]
 
 
 def _places(claims: Sequence[Claim], citations: Sequence[Citation], passages: Sequence[Passage]) -> list[Evidence]:

@@ -27,6 +27,8 @@ class Draft:
     statements: Sequence[Statement] = ()
     abstained: bool = False
     usage: Usage = field(default_factory=Usage)
+    nearest: Sequence[Citation] = ()
+    """Where it abstained: the best places of the passages that came nearest."""
 
 
 class Answerer(Protocol):

@@ -22,6 +22,7 @@ from chalicelib.domain.releases import GenerationSettings, ReleaseConfig
 from chalicelib.domain.runs import Citation, Passage, Usage
 from chalicelib.errors import Unavailable
 from chalicelib.ports.models import Embedder, Purpose
+from fargate.generation.abstention import abstention
 from fargate.generation.drafts import Draft, Statement
 from fargate.generation.sentences import Sentence, sentences
 
@@ -33,8 +34,6 @@ REDUNDANT = 0.92
 """Two sentences whose cosine is higher say the same."""
 MAX_CANDIDATES = 200
 """How many sentences, of the best passages first, are looked at."""
-MAX_NAMES = 3
-"""How many documents an abstention names."""
 
 Vectors = NDArray[np.float32]
 _WORD = re.compile(r"\s*\S+")
@@ -60,7 +59,7 @@ class ExtractiveAnswerer:
     async def _draft(self, question: str, passages: Sequence[Passage], config: ReleaseConfig) -> Draft:
         candidates = await asyncio.to_thread(_candidates, passages)
         if not candidates:
-            return _abstention(passages, Usage())
+            return abstention(question, passages, Usage())
         embedder = self._embedders.get(config.recipe.embedder.name)
         if embedder is None:
             raise Unavailable(
@@ -69,7 +68,7 @@ class ExtractiveAnswerer:
         compared, usage = await _compare(question, candidates, passages, embedder)
         chosen = _choose(compared, config.answer)
         if not chosen:
-            return _abstention(passages, usage)
+            return abstention(question, passages, usage)
         return _answer([compared.candidates[place] for place in chosen], usage)
 
 
@@ -164,18 +163,3 @@ def _citations(chosen: Sequence[_Candidate]) -> Iterator[Citation]:
             start=passage.start + sentence.start,
             end=passage.start + sentence.end,
         )
-
-
-def _abstention(passages: Sequence[Passage], usage: Usage) -> Draft:
-    if not passages:
-        said = "No document that you may read has anything to search in for this question."
-    else:
-        names = list(dict.fromkeys(passage.name for passage in passages))
-        said = f"The documents do not say. The nearest passages, from {_listed(names)}, do not answer this question."
-    return Draft(text=said, abstained=True, usage=usage)
-
-
-def _listed(names: Sequence[str]) -> str:
-    first, more = names[:MAX_NAMES], len(names) - MAX_NAMES
-    parts = [*first, f"{more} more"] if more > 0 else first
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

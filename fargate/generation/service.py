@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -28,7 +29,7 @@ from chalicelib.contracts.rendering import passage_views
 from chalicelib.domain.access import Principal
 from chalicelib.domain.filters import parse_filter
 from chalicelib.domain.identifiers import Entropy, RunId, new_id
-from chalicelib.domain.releases import EXTRACTIVE, GenerationSettings, Release
+from chalicelib.domain.releases import EXTRACTIVE, ClaimPolicy, GenerationSettings, Release
 from chalicelib.domain.runs import Run
 from chalicelib.errors import InvalidRequest, RagError
 from chalicelib.observability.logs import get_logger
@@ -36,16 +37,19 @@ from chalicelib.observability.spans import current_trace_id
 from chalicelib.observability.stages import Stages
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.models import Embedder
-from chalicelib.ports.services import Retriever
+from chalicelib.ports.services import ModelGateway, Retriever
 from chalicelib.repositories.effective_release import EffectiveRelease
 from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.runs import Runs
 from fargate.generation.answering import Answering
-from fargate.generation.claims import check_claims
+from fargate.generation.claim_check import ClaimCheck
+from fargate.generation.claim_policy import apply_policy
 from fargate.generation.drafts import Answerer, Draft
 from fargate.generation.extractive import ExtractiveAnswerer
 
 CLIENT_DISCONNECTED = "client_disconnected"
+
+_WORD = re.compile(r"\s*\S+")
 
 log = get_logger(__name__)
 
@@ -64,12 +68,14 @@ class GenerationService:
         clock: Clock,
         entropy: Entropy = secrets.token_bytes,
         answerers: Mapping[str, Answerer] | None = None,
+        gateway: ModelGateway | None = None,
     ) -> None:
         self._releases = releases
         self._retriever = retriever
         self._runs = runs
         self._remembered = remembered
         self._answerers = {EXTRACTIVE: ExtractiveAnswerer(embedders), **(answerers or {})}
+        self._claim_check = ClaimCheck(embedders, gateway)
         self._clock = clock
         self._entropy = entropy
 
@@ -181,11 +187,17 @@ class GenerationService:
         if answering.repeats is not None:
             yield answering.written().text
             return
+        # Under a policy that may leave something out, nothing is said before it was checked.
+        holds = answering.release.config.answer.claims.policy is not ClaimPolicy.MARK
         async with aclosing(self._written(answering)) as pieces:
             async for piece in pieces:
-                yield piece
-        with answering.stages.stage("check"):
-            answering.claims = check_claims(answering.written(), answering.passages)
+                if not holds:
+                    answering.said.append(piece)
+                    yield piece
+        await self._check(answering)
+        for word in _WORD.findall(answering.written().text) if holds else ():
+            answering.said.append(word)
+            yield word
         answering.remembered_s = 0 if answering.degraded else ttl_s
 
     async def _recall(self, answering: Answering) -> None:
@@ -204,8 +216,18 @@ class GenerationService:
                     if isinstance(piece, Draft):
                         answering.draft = piece
                     else:
-                        answering.said.append(piece)
                         yield piece
+
+    async def _check(self, answering: Answering) -> None:
+        """Check the claims of the draft and do with it what its release's policy says."""
+        config, question = answering.release.config, answering.request.question
+        draft, passages = answering.written(), answering.passages
+        with answering.stages.stage("check"):
+            checked = await self._claim_check.check(draft, passages, config, answering.principal)
+        outcome = apply_policy(config.answer.claims.policy, draft, checked.claims, question, passages)
+        answering.draft, answering.claims = outcome.draft, outcome.claims
+        told = [outcome.told] if outcome.told else []
+        answering.degraded = [*answering.degraded, *checked.degraded, *told]
 
     async def _store(self, answering: Answering, error: str | None = None) -> None:
         """Store the run, even if whoever waits for it is cancelled meanwhile."""
