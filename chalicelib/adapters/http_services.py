@@ -44,6 +44,7 @@ from chalicelib.contracts.gateway import (
     ProviderViews,
     RerankRequest,
     RerankResponse,
+    RouteState,
     RouteTest,
     StreamOptions,
 )
@@ -289,6 +290,10 @@ class HttpModelGateway:
     async def test(self, principal: Principal, route: str) -> RouteTest:
         """See `ModelGateway.test`."""
         return await self._upstream.act(principal, f"/gateway/routes/{_quoted(route)}/test", RouteTest)
+
+    async def health(self, principal: Principal, route: str) -> RouteState:
+        """See `ModelGateway.health`."""
+        return await self._upstream.read(principal, f"/gateway/routes/{_quoted(route)}/health", RouteState)
 
     async def providers(self) -> ProviderViews:
         """See `ModelGateway.providers`."""

@@ -19,6 +19,10 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
+def _is_false(value: object) -> bool:
+    return value is False
+
+
 RouteName = Annotated[
     str,
     StringConstraints(pattern=NAME_PATTERN),
@@ -142,7 +146,8 @@ class ChatRequest(RequestModel):
     """
     A conversation to go on with, by the models of a route; unknown fields are refused.
 
-    *metadata* is what the ledger remembers; it does not go to the provider, and neither does *user*.
+    *metadata* is what the ledger remembers; it does not go to the provider, and neither do *user* and
+    *prompt_cache_key*, by which a sticky route keeps calls together.
     """
 
     model: RouteName
@@ -166,6 +171,7 @@ class ChatRequest(RequestModel):
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
     user: str | None = Field(None, max_length=256)
+    prompt_cache_key: str | None = Field(None, max_length=256)
     metadata: CallLabels | None = None
 
     @model_validator(mode="after")
@@ -194,8 +200,8 @@ class ReasoningTokens(ResponseModel):
 
 class Usage(ResponseModel):
     """
-    What a call came to. The last two fields are not OpenAI's: *unpriced* says that no price is known for the model, so
-    that *cost_usd_micros* is no more than 0 for want of better.
+    What a call came to. The last three fields are not OpenAI's: *unpriced* says that no price is known for the model,
+    so that *cost_usd_micros* is no more than 0 for want of better; *repeated* that the answer was given before.
     """
 
     prompt_tokens: int = 0
@@ -205,6 +211,7 @@ class Usage(ResponseModel):
     completion_tokens_details: ReasoningTokens | None = Field(None, exclude_if=_is_none)
     cost_usd_micros: int = 0
     unpriced: bool = False
+    repeated: bool = Field(False, exclude_if=_is_false)
 
 
 class CalledFunction(ResponseModel):
@@ -300,6 +307,7 @@ class EmbedUsage(EmbeddingsUsage):
 
     cost_usd_micros: int = 0
     unpriced: bool = False
+    repeated: bool = Field(False, exclude_if=_is_false)
 
 
 class EmbedResponse(EmbeddingsResponse):
@@ -332,6 +340,7 @@ class RerankUsage(ResponseModel):
     total_tokens: int = 0
     cost_usd_micros: int = 0
     unpriced: bool = False
+    repeated: bool = Field(False, exclude_if=_is_false)
 
 
 class RerankResponse(ResponseModel):
@@ -385,6 +394,27 @@ class DeploymentHealth(ResponseModel):
     latency_ms: float
     error: str | None = Field(None, description="The kind of failure, such as `rate_limited`")
     resting_until: AwareDatetime | None = Field(None, description="Until when the gateway leaves it alone")
+
+
+class DeploymentState(ResponseModel):
+    """How one deployment did lately, as the task of the gateway saw it that answers; each counts for itself."""
+
+    model: str
+    configured: bool = Field(description="Whether its provider is configured and has the key it needs")
+    circuit: Literal["closed", "limited", "open", "half_open"] = Field(
+        description="limited: left alone until its limit lets it go on; open: for failing; half_open: on trial"
+    )
+    resting_until: AwareDatetime | None
+    calls: int = Field(description="Of the last 100")
+    failed_calls: int
+    p50_ms: float | None = Field(description="Median of those that were answered")
+
+
+class RouteState(ResponseModel):
+    """How the deployments of a route are, without trying any."""
+
+    route: str
+    deployments: list[DeploymentState]
 
 
 class RouteTest(ResponseModel):

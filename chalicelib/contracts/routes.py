@@ -11,6 +11,7 @@ from chalicelib.contracts.gateway import RouteName
 from chalicelib.domain.routes import MODEL_PATTERN, Deployment, Route, RouteKind
 from chalicelib.errors import ConfigurationError
 
+MAX_CACHE_TTL_S = 86_400
 VARIABLE = "RAGSTONE_ROUTES"
 MAX_DEPLOYMENTS = 16
 MAX_FALLBACKS = 8
@@ -45,8 +46,8 @@ class DeploymentModel(RequestModel):
 
     model: ModelName
     params: DeploymentParams = Field(default_factory=DeploymentParams)
-    rpm: int | None = Field(None, ge=1, description="Requests a minute that it may get; kept, and not yet enforced")
-    tpm: int | None = Field(None, ge=1, description="Tokens a minute; kept, and not yet enforced")
+    rpm: int | None = Field(None, ge=1, description="Requests a minute that each task of the gateway sends it")
+    tpm: int | None = Field(None, ge=1, description="Tokens a minute, likewise")
     weight: int = Field(1, ge=0, le=1_000, description="Its share of the calls; 0 is called when all others fail")
 
     def entity(self) -> Deployment:
@@ -63,6 +64,13 @@ class RouteFields(RequestModel):
     )
     timeout_s: float = Field(60.0, ge=0.1, le=600, strict=False, description="For everything one call does")
     retries: int = Field(2, ge=0, le=2, description="Upstream calls after the first, here or at a fallback")
+    sticky: bool = Field(
+        False, description="Keep calls of one `prompt_cache_key`, else `user`, else system message at one deployment"
+    )
+    degrade_to: RouteName | None = Field(None, description="Route that answers where no budget has room for this one")
+    cache_ttl_s: int = Field(
+        0, ge=0, le=MAX_CACHE_TTL_S, description="For how many seconds the same request gets the same answer; 0: never"
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> RouteFields:
@@ -80,14 +88,15 @@ class RouteCreate(RouteFields):
 
     @model_validator(mode="after")
     def _not_itself(self) -> RouteCreate:
-        if self.name in self.fallbacks:
-            raise ValueError("a route cannot fall back to itself")
+        if self.name in (*self.fallbacks, self.degrade_to):
+            raise ValueError("a route cannot fall back or degrade to itself")
         return self
 
     def entity(self) -> Route:
         """Give the domain's form of it, as the environment configures one."""
         deployments = [one.entity() for one in self.deployments]
-        return Route(self.name, self.kind, deployments, self.fallbacks, self.timeout_s, self.retries)
+        rest = {name: getattr(self, name) for name in RouteFields.model_fields if name != "deployments"}
+        return Route(self.name, self.kind, deployments, **rest)
 
 
 class RoutePatch(RequestModel):
@@ -97,6 +106,9 @@ class RoutePatch(RequestModel):
     fallbacks: list[RouteName] | None = Field(None, max_length=MAX_FALLBACKS)
     timeout_s: float | None = Field(None, ge=0.1, le=600, strict=False)
     retries: int | None = Field(None, ge=0, le=2)
+    sticky: bool | None = None
+    degrade_to: RouteName | None = Field(None, description="null: to none")
+    cache_ttl_s: int | None = Field(None, ge=0, le=MAX_CACHE_TTL_S)
 
 
 class DeploymentView(ResponseModel):
@@ -118,6 +130,9 @@ class RouteView(ResponseModel):
     fallbacks: list[str]
     timeout_s: float
     retries: int
+    sticky: bool
+    degrade_to: str | None
+    cache_ttl_s: int
     version: int
     created_at: Timestamp | None
     updated_at: Timestamp | None

@@ -29,8 +29,8 @@ class Deployment:
     A model at a provider, as `provider/model`.
 
     *params* go with every call, under what the call itself says. *weight* is its share of the calls among the route's
-    deployments; 0 is called only when all others fail. *rpm* and *tpm* are requests and tokens a minute; nothing
-    enforces them yet.
+    deployments; 0 is called only when all others fail. *rpm* and *tpm* are the requests and tokens a minute that each
+    task of the gateway sends it.
     """
 
     model: str
@@ -57,6 +57,10 @@ class Route:
 
     *timeout_s* is for everything a call does, retries and fallbacks included; *retries* is how often a failed upstream
     call is followed by another, at this deployment or the next.
+
+    *sticky* sends what belongs together to the same deployment, whose prompt cache then knows how it begins.
+    *degrade_to* is the route that answers where a budget has no room for this one; it is not degraded further.
+    *cache_ttl_s* is for how long the same request gets the same answer again; 0: never.
     """
 
     name: str
@@ -65,6 +69,9 @@ class Route:
     fallbacks: Sequence[str] = ()
     timeout_s: float = 60.0
     retries: int = 2
+    sticky: bool = False
+    degrade_to: str | None = None
+    cache_ttl_s: int = 0
     created_at: datetime | None = None
     updated_at: datetime | None = None
     updated_by: str | None = None

@@ -43,7 +43,14 @@ from chalicelib.contracts.documents import (
     UploadView,
 )
 from chalicelib.contracts.explanations import Explanation, Outcome, Subject
-from chalicelib.contracts.gateway import DeploymentHealth, ProviderView, ProviderViews, RouteTest
+from chalicelib.contracts.gateway import (
+    DeploymentHealth,
+    DeploymentState,
+    ProviderView,
+    ProviderViews,
+    RouteState,
+    RouteTest,
+)
 from chalicelib.contracts.health import Dependency, Health, Readiness
 from chalicelib.contracts.identities import ApiKeyCreate, ApiKeyCreated, ApiKeyView, Me
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate, IndexView, RecipeModel
@@ -229,6 +236,9 @@ _ROUTE = RouteView(
     fallbacks=[],
     timeout_s=30,
     retries=2,
+    sticky=False,
+    degrade_to=None,
+    cache_ttl_s=0,
     version=3,
     created_at=_AT,
     updated_at=_AT,
@@ -375,6 +385,20 @@ _ALL: list[BaseModel] = [
     RoutePatch(timeout_s=45),
     _ROUTE,
     ListOf[RouteView](items=[_ROUTE]),
+    RouteState(
+        route="chat",
+        deployments=[
+            DeploymentState(
+                model="openai/gpt-5-mini",
+                configured=True,
+                circuit="closed",
+                resting_until=None,
+                calls=100,
+                failed_calls=2,
+                p50_ms=840.0,
+            )
+        ],
+    ),
     RouteTest(route="chat", deployments=[DeploymentHealth(model="openai/gpt-5-mini", status="ok", latency_ms=412.5)]),
     ProviderViews(
         items=[

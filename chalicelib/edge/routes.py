@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from chalicelib.contracts.common import ListOf
-from chalicelib.contracts.gateway import ProviderViews, RouteTest
+from chalicelib.contracts.gateway import ProviderViews, RouteState, RouteTest
 from chalicelib.contracts.queries import NoQuery, PageQuery
 from chalicelib.contracts.routes import RouteCreate, RoutePatch, RouteView
 from chalicelib.domain.access import Permission, Tenant
@@ -104,11 +104,11 @@ def change_route(call: Call[RoutePatch]) -> RouteView:
 
 @routes.delete("/routes/{route}", permission=Permission.ROUTES_MANAGE, returns=RouteView, summary="Delete a route")
 def delete_route(call: Call[NoQuery]) -> RouteView:
-    """Its versions are kept. Fails with 409 while another route falls back to it."""
+    """Its versions are kept. Fails with 409 while another route falls back or degrades to it."""
     tenant, name = call.principal.tenant, call.path["route"]
-    users = [one.name for one in call.edge.routes.all(tenant).values() if name in one.fallbacks]
+    users = [one.name for one in call.edge.routes.all(tenant).values() if name in (*one.fallbacks, one.degrade_to)]
     if users:
-        raise Conflict(f"Routes {', '.join(users)} fall back to {name!r}; change them first.")
+        raise Conflict(f"Routes {', '.join(users)} fall back or degrade to {name!r}; change them first.")
     return RouteView.model_validate(call.edge.routes.delete(tenant, name))
 
 
@@ -122,6 +122,18 @@ def delete_route(call: Call[NoQuery]) -> RouteView:
 def test_route(call: Call[NoQuery]) -> RouteTest:
     """Each once, with a small call that is charged as any other; says what answered, how fast, and what failed why."""
     return call.edge.wait(call.edge.gateway.test(call.principal, call.path["route"]))
+
+
+@routes.get(
+    "/routes/{route}/health",
+    permission=Permission.ROUTES_MANAGE,
+    query=NoQuery,
+    returns=RouteState,
+    summary="See how a route's deployments are",
+)
+def get_route_health(call: Call[NoQuery]) -> RouteState:
+    """What the task of the gateway that answers saw of each lately; nothing is called for it."""
+    return call.edge.wait(call.edge.gateway.health(call.principal, call.path["route"]))
 
 
 @routes.get(
@@ -140,13 +152,15 @@ def _changed(route: Route, patch: RoutePatch) -> Route:
     given = patch.model_dump(exclude_none=True, exclude={"deployments"})
     if patch.deployments is not None:
         given["deployments"] = [one.entity() for one in patch.deployments]
+    if "degrade_to" in patch.model_fields_set:
+        given["degrade_to"] = patch.degrade_to
     return replace(route, **given)
 
 
 def _check(edge: Edge, tenant: Tenant, route: Route) -> None:
-    """Raise `InvalidRequest` for a provider, or a route to fall back to, that is not there."""
+    """Raise `InvalidRequest` for a provider, or a route to fall back or degrade to, that is not there."""
     known = {provider.name for provider in edge.wait(edge.gateway.providers()).items}
-    faults = [*_unknown_providers(route.deployments, known), *_bad_fallbacks(route, edge.routes.all(tenant))]
+    faults = [*_unknown_providers(route.deployments, known), *_bad_routes(route, edge.routes.all(tenant))]
     if faults:
         raise InvalidRequest(f"The route is not valid. {faults[0]['msg']}", faults)
 
@@ -160,11 +174,15 @@ def _unknown_providers(deployments: Iterable[Deployment], known: set[str]) -> li
     ]
 
 
-def _bad_fallbacks(route: Route, others: dict[str, Route]) -> list[dict[str, object]]:
-    faults: list[dict[str, object]] = []
-    for number, name in enumerate(route.fallbacks):
-        other = others.get(name)
-        if other is None or other.kind is not route.kind or name == route.name:
-            message = f"There is no other {route.kind.value} route {name!r}"
-            faults.append({"loc": ["fallbacks", number], "msg": message})
-    return faults
+def _bad_routes(route: Route, others: dict[str, Route]) -> list[dict[str, object]]:
+    named: list[tuple[list[object], str]] = [
+        (["fallbacks", number], name) for number, name in enumerate(route.fallbacks)
+    ]
+    if route.degrade_to is not None:
+        named.append((["degrade_to"], route.degrade_to))
+    usable = {one.name for one in others.values() if one.kind is route.kind} - {route.name}
+    return [
+        {"loc": place, "msg": f"There is no other {route.kind.value} route {name!r}"}
+        for place, name in named
+        if name not in usable
+    ]

@@ -37,6 +37,7 @@ from chalicelib.contracts.gateway import (
     ProviderViews,
     RerankRequest,
     RerankResponse,
+    RouteState,
     RouteTest,
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView
@@ -210,6 +211,10 @@ class ModelGateway(Protocol):
 
     async def test(self, principal: Principal, route: str) -> RouteTest:
         """Try every deployment of the route with a small call of its own, each once. Raises `NotFound`."""
+        ...
+
+    async def health(self, principal: Principal, route: str) -> RouteState:
+        """Say how each deployment of a route did lately, without a call. Raises as `test` does."""
         ...
 
     async def providers(self) -> ProviderViews:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.contracts.gateway import CallLabels
@@ -15,6 +15,7 @@ from chalicelib.ports.clock import Clock
 from chalicelib.ports.model_providers import Access, FailureKind, ModelProvider, ProviderCall, ProviderFailure
 from fargate.gateway.circuits import Circuits
 from fargate.gateway.metering import CallStatus, Meter, Outcome, Reservation, UpstreamCall
+from fargate.gateway.recent import RecentCalls
 from fargate.gateway.translation import Charge, Stamp, estimated
 
 log = get_logger(__name__)
@@ -35,6 +36,8 @@ class Asked:
     output_limit: int | None = None
     user: str | None = None
     labels: CallLabels | None = None
+    affinity: str | None = None
+    """What sticky routes keep together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Watchers:
     circuits: Circuits
     clock: Clock
     metrics: Metrics
+    recent: RecentCalls = field(default_factory=RecentCalls)
 
 
 class Attempt:
@@ -155,6 +159,9 @@ class Attempt:
         return (self._watchers.clock.monotonic() - self._began) * 1_000
 
     def _measure(self, outcome: Outcome) -> None:
+        if outcome.status is not CallStatus.CANCELLED:
+            answered = outcome.status is CallStatus.SUCCEEDED
+            self._watchers.recent.note(self.target.deployment.model, outcome.latency_ms, answered=answered)
         metrics, dimensions = self._watchers.metrics, {"Model": self.target.deployment.model}
         metrics.time_ms("UpstreamDuration", outcome.latency_ms, **dimensions)
         metrics.count("UpstreamCalls", 1, **dimensions, Outcome=outcome.error or outcome.status.value)
@@ -163,7 +170,7 @@ class Attempt:
         metrics.count("CostUsdMicros", outcome.cost_usd_micros, **dimensions)
 
 
-async def begin(watchers: Watchers, asked: Asked, target: Target, number: int) -> Attempt:
+async def begin(watchers: Watchers, asked: Asked, target: Target, number: int, deadline: float) -> Attempt:
     """Reserve for upstream call *number* of *asked*; whatever the meter raises ends the user's call."""
     limit = asked.output_limit or (target.price.max_output_tokens if target.price else None)
     call = UpstreamCall(
@@ -178,6 +185,7 @@ async def begin(watchers: Watchers, asked: Asked, target: Target, number: int) -
         output_limit=limit if asked.kind is RouteKind.CHAT else 0,
         user=asked.user,
         labels=asked.labels,
+        deadline=deadline,
     )
     reservation = await watchers.meter.reserve(call)
     model = target.deployment.model

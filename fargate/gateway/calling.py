@@ -6,11 +6,12 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from chalicelib.contracts.gateway import ChatChunk
 from chalicelib.domain.routes import Deployment
+from chalicelib.errors import BudgetExceeded
 from chalicelib.ports.model_providers import FailureKind, ProviderCall, ProviderFailure
 from fargate.gateway.attempts import Asked, Attempt, Target, Watchers, begin
 from fargate.gateway.failures import error_of
@@ -24,11 +25,38 @@ Ask = Callable[[Attempt, ProviderCall], Awaitable[Read[ValueT]]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Whom *asked* may be answered by, in order, and what each is to be sent."""
+    """
+    Whom *asked* may be answered by, in order, and what each is to be sent.
+
+    *cheaper* takes its place where a budget has no room for it.
+    """
 
     asked: Asked
     targets: Sequence[Target]
     body: Callable[[Deployment], dict[str, Any]]
+    cheaper: Plan | None = None
+
+    @property
+    def deployments(self) -> list[Deployment]:
+        """Those of the targets."""
+        return [target.deployment for target in self.targets]
+
+
+@dataclass(slots=True)
+class _Course:
+    """A user's call under way."""
+
+    plan: Plan
+    progress: Progress
+
+    def failed(self, step: Try, failure: ProviderFailure) -> None:
+        """Go on after *failure*."""
+        self.progress = self.progress.after(step.deployment, failure)
+
+    def degrade(self, cheaper: Plan) -> None:
+        """Go on with what costs less; upstream calls and time that are used up stay so."""
+        self.plan = cheaper
+        self.progress = replace(self.progress, deployments=cheaper.deployments)
 
 
 class Caller:
@@ -40,52 +68,62 @@ class Caller:
 
     async def call(self, plan: Plan, ask: Ask[ValueT]) -> ValueT:
         """Give the first answer. Raises what `error_of` gives, or what the meter raises."""
-        progress = self._progress(plan)
+        course = self._course(plan)
         while True:
-            step = await self._next(plan, progress)
-            attempt, call = await self._begin(plan, step, progress)
+            step, attempt, call = await self._begin(course)
             try:
                 return await self._answered(step, attempt, call, ask)
             except ProviderFailure as failure:
-                progress = progress.after(step.deployment, failure)
+                course.failed(step, failure)
 
     async def stream(self, plan: Plan) -> AsyncGenerator[ChatChunk, None]:
         """Give the chunks of the first deployment that speaks, then the usage. Raises as `call` does."""
-        progress = self._progress(plan)
+        course = self._course(plan)
         while True:
-            step = await self._next(plan, progress)
-            attempt, call = await self._begin(plan, step, progress)
+            step, attempt, call = await self._begin(course)
             speech = _Speech(attempt, attempt.target.provider.chat_stream(call))
             try:
                 await self._opened(step, speech)
             except ProviderFailure as failure:
-                progress = progress.after(step.deployment, failure)
+                course.failed(step, failure)
             else:
                 break
-        async with aclosing(self._spoken(plan, speech, progress.deadline)) as chunks:
+        async with aclosing(self._spoken(course, speech)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
-    def _progress(self, plan: Plan) -> Progress:
+    def _course(self, plan: Plan) -> _Course:
         route = plan.asked.route
         deadline = self._watchers.clock.monotonic() + route.timeout_s
-        return Progress([target.deployment for target in plan.targets], deadline, route.max_attempts)
+        return _Course(plan, Progress(plan.deployments, deadline, route.max_attempts))
 
-    async def _next(self, plan: Plan, progress: Progress) -> Try:
-        now = self._watchers.clock.monotonic()
-        step = next_try(progress, now, self._watchers.circuits.of, self._chance)
+    async def _begin(self, course: _Course) -> tuple[Try, Attempt, ProviderCall]:
+        """Reserve for the next upstream call, which may take what is left after that."""
+        while True:
+            step, plan, progress = await self._next(course), course.plan, course.progress
+            target = next(one for one in plan.targets if one.deployment is step.deployment)
+            try:
+                attempt = await begin(self._watchers, plan.asked, target, progress.attempt, progress.deadline)
+            except BudgetExceeded:
+                if plan.cheaper is None:
+                    raise
+                self._watchers.metrics.count("Degraded", 1, Route=plan.asked.route.name)
+                course.degrade(plan.cheaper)
+                continue
+            left_s = max(progress.deadline - self._watchers.clock.monotonic(), 0)
+            step = replace(step, timeout_s=min(step.timeout_s, left_s))
+            return step, attempt, target.call(plan.body(target.deployment), step.timeout_s)
+
+    async def _next(self, course: _Course) -> Try:
+        now, route = self._watchers.clock.monotonic(), course.plan.asked.route.name
+        step = next_try(course.progress, now, self._watchers.circuits.of, self._chance)
         if isinstance(step, ProviderFailure):
-            raise error_of(step, plan.asked.route.name)
+            raise error_of(step, route)
         if step.wait_s:
             await asyncio.sleep(step.wait_s)
-        if progress.failures:
-            self._watchers.metrics.count("Fallbacks", 1, Route=plan.asked.route.name)
+        if course.progress.failures:
+            self._watchers.metrics.count("Fallbacks", 1, Route=route)
         return step
-
-    async def _begin(self, plan: Plan, step: Try, progress: Progress) -> tuple[Attempt, ProviderCall]:
-        target = next(one for one in plan.targets if one.deployment is step.deployment)
-        call = target.call(plan.body(target.deployment), step.timeout_s)
-        return await begin(self._watchers, plan.asked, target, progress.attempt), call
 
     async def _answered(self, step: Try, attempt: Attempt, call: ProviderCall, ask: Ask[ValueT]) -> ValueT:
         try:
@@ -120,15 +158,15 @@ class Caller:
             await speech.left()
             raise
 
-    async def _spoken(self, plan: Plan, speech: _Speech, deadline: float) -> AsyncGenerator[ChatChunk, None]:
+    async def _spoken(self, course: _Course, speech: _Speech) -> AsyncGenerator[ChatChunk, None]:
         """Give all chunks; no other deployment can take over any more."""
-        attempt = speech.attempt
+        attempt, deadline = speech.attempt, course.progress.deadline
         try:
             while (chunk := await self._by(deadline, speech.next())) is not None:
                 yield chunk
         except ProviderFailure as failure:
             await speech.failed(failure)
-            raise error_of(failure, plan.asked.route.name) from None
+            raise error_of(failure, course.plan.asked.route.name) from None
         except BaseException:  # left by its reader, or a fault of ours: see `_answered`
             await speech.left()
             raise

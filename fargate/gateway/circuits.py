@@ -30,13 +30,14 @@ class Circuit:
     How one deployment did lately, on a monotonic clock in seconds.
 
     Closed while *failures* are few; open until *rests_until*; from then on half open, which lets one probe through.
-    *rest_s* is 0 for one that was never opened.
+    *rest_s* is 0 for one that was never opened. *limited* says that it rests for a limit, and is not out of order.
     """
 
     failures: int = 0
     rests_until: float = 0.0
     rest_s: float = 0.0
     probing: bool = False
+    limited: bool = False
 
     def admits(self, now: float) -> bool:
         """Say whether a call may be made."""
@@ -59,7 +60,7 @@ class Circuit:
         if failure.kind is FailureKind.RATE_LIMITED:
             # It works, only not for us and not now: nothing needs to be probed afterwards.
             rest_s = min(failure.retry_after_s or RATE_LIMIT_REST_S, LONGEST_REST_S)
-            return replace(self, rests_until=max(now + rest_s, self.rests_until), probing=False)
+            return replace(self, rests_until=max(now + rest_s, self.rests_until), probing=False, limited=True)
         if failure.kind in _OUT_OF_ORDER:
             return self._resting(now, CREDENTIALS_REST_S)
         if failure.kind not in _COUNTED:

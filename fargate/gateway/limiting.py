@@ -68,7 +68,9 @@ class PacedCircuits(Circuits):
         """See `Circuits.of`."""
         circuit, now = super().of(model), self._clock.monotonic()
         wait_s = max((one.wait_s(now) for one in self._windows.get(model, ()) if one), default=0.0)
-        return replace(circuit, rests_until=max(circuit.rests_until, now + wait_s)) if wait_s else circuit
+        if not wait_s or circuit.rests_until >= now + wait_s:
+            return circuit
+        return replace(circuit, rests_until=now + wait_s, limited=True)
 
     def take(self, deployment: Deployment, tokens: int, now: float) -> float:
         """Count a call to *deployment*, or say how long it must wait: who was let through together may be too many."""
@@ -97,7 +99,7 @@ class PacedCircuits(Circuits):
 
 
 class LimitingMeter:
-    """See `Meter`. Lets a call wait for its turn, for *wait_s* at most, before *meter* is asked."""
+    """See `Meter`. Lets a call wait for its turn before *meter* is asked: *wait_s*, or until its deadline."""
 
     def __init__(
         self,
@@ -132,7 +134,7 @@ class LimitingMeter:
         if call.attempt == 1:
             self._count_rates(call, now, tokens)
         ticket = Ticket(call.principal.tenant, call.principal.subject)
-        await self._enter(ticket)
+        await self._enter(ticket, call.deadline)
         try:
             return Passed(call, await self._meter.reserve(call), ticket, now, tokens)
         except BaseException:
@@ -171,19 +173,19 @@ class LimitingMeter:
         yield from self._tokens.of(call.principal.tenant, self._rates.tenant_tpm)
         yield from self._tokens.of(_subject(call), self._rates.subject_tpm)
 
-    async def _enter(self, ticket: Ticket) -> None:
+    async def _enter(self, ticket: Ticket, deadline: float) -> None:
         admission = self._turnstile.enter(ticket)
         if admission is Admission.FULL:
             self._metrics.count("RateLimited", 1, Reason="queue")
             raise RateLimited("Too many of your calls are waiting for their turn.", retry_after_s=SOON_S)
         if admission is Admission.LATER:
-            await self._turn(ticket)
+            await self._turn(ticket, min(self._wait_s, max(deadline - self._clock.monotonic(), 0)))
 
-    async def _turn(self, ticket: Ticket) -> None:
+    async def _turn(self, ticket: Ticket, wait_s: float) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[ticket] = turn
         try:
-            async with asyncio.timeout(self._wait_s):
+            async with asyncio.timeout(wait_s):
                 await turn
         except BaseException as error:
             if self._waiting.pop(ticket, None) is None:

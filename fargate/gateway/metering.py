@@ -19,6 +19,7 @@ class UpstreamCall:
 
     *route* is what the user named; *deployment* may be a fallback's. No text has more tokens than *input_bytes*;
     *output_limit* is None where neither the request nor the price list bounds the answer. *price* None: unpriced.
+    *deadline* is when the user's call must have ended, on the monotonic clock, in seconds.
     """
 
     call_id: str
@@ -32,6 +33,7 @@ class UpstreamCall:
     output_limit: int | None
     user: str | None
     labels: CallLabels | None
+    deadline: float
 
 
 class CallStatus(StrEnum):

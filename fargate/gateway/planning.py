@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -55,16 +56,21 @@ class Progress:
         return len(self.failures) + 1
 
 
-def order(routes: Sequence[Route], chance: Chance) -> list[Deployment]:
+def order(routes: Sequence[Route], chance: Chance, affinity: str | None = None) -> list[Deployment]:
     """
     Give every deployment of *routes*, the routes in order, each once.
 
     Within a route, the order is drawn by weight, without replacement: by u^(1/w), largest first (Efraimidis and
-    Spirakis, 2006, algorithm A). Those of weight 0 come last, as they stand.
+    Spirakis, 2006, algorithm A). Those of weight 0 come last, as they stand. In a sticky route, u is a hash of
+    *affinity* and the deployment (weighted rendezvous hashing): calls of the same affinity go the same way, and a
+    deployment that comes or goes moves only those that it takes or leaves.
     """
     ordered: dict[str, Deployment] = {}
     for route in routes:
-        drawn = {one.model: _key(one, chance) for one in route.deployments}
+        pinned = affinity if route.sticky else None
+        drawn = {
+            one.model: _key(one, chance() if pinned is None else _hashed(pinned, one)) for one in route.deployments
+        }
         for deployment in sorted(route.deployments, key=lambda one: -drawn[one.model]):
             ordered.setdefault(deployment.model, deployment)
     return list(ordered.values())
@@ -105,13 +111,21 @@ def next_try(progress: Progress, now: float, circuit_of: CircuitOf, chance: Chan
     return last if again is None or again.wait_s >= left_s else again
 
 
-def _key(deployment: Deployment, chance: Chance) -> float:
-    return chance() ** (1 / deployment.weight) if deployment.weight else -1.0
+def _key(deployment: Deployment, drawn: float) -> float:
+    return drawn ** (1 / deployment.weight) if deployment.weight else -1.0
+
+
+def _hashed(affinity: str, deployment: Deployment) -> float:
+    """Give a number between 0 and 1 that is always the same for these two."""
+    digest = hashlib.sha256(f"{affinity}\0{deployment.model}".encode(errors="surrogatepass")).digest()
+    return (int.from_bytes(digest[:8], "big") + 0.5) / 2**64
 
 
 def _all_rest(progress: Progress, now: float, circuit_of: CircuitOf) -> ProviderFailure:
-    soonest = min((circuit_of(one.model).rests_until for one in progress.deployments), default=now)
-    return ProviderFailure(FailureKind.UNAVAILABLE, retry_after_s=max(math.ceil(soonest - now), 1))
+    circuits = [circuit_of(one.model) for one in progress.deployments]
+    soonest = min(circuits, key=lambda one: one.rests_until)
+    kind = FailureKind.RATE_LIMITED if soonest.limited else FailureKind.UNAVAILABLE
+    return ProviderFailure(kind, retry_after_s=max(math.ceil(soonest.rests_until - now), 1))
 
 
 def _again(progress: Progress, now: float, circuit_of: CircuitOf, chance: Chance) -> Try | None:

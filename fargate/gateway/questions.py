@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from pydantic import BaseModel
+
 from chalicelib.contracts.embeddings import EmbeddingsRequest
 from chalicelib.contracts.gateway import ChatRequest, ChatResponse, EmbedResponse, RerankRequest, RerankResponse
 from chalicelib.domain.routes import Deployment
@@ -23,16 +25,20 @@ from fargate.gateway.translation import (
 
 ValueT = TypeVar("ValueT")
 
+_NO_DIFFERENCE = {"user", "metadata", "prompt_cache_key", "stream_options"}
+"""What an answer does not depend on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[ValueT]):
     """
     One request to whichever deployment: *body* is what that is sent, *ask* sends it and reads the answer.
 
-    No text has more tokens than *input_bytes*.
+    No text has more tokens than *input_bytes*. *identity* gives the request as far as its answer depends on it.
     """
 
     input_bytes: int
+    identity: Callable[[], str]
     body: Callable[[Deployment], dict[str, Any]]
     ask: Callable[[Attempt, ProviderCall], Awaitable[Read[ValueT]]]
 
@@ -46,7 +52,7 @@ def chat_question(request: ChatRequest) -> Question[ChatResponse]:
         answer = await attempt.target.provider.chat(call)
         return read_chat(answer, attempt.stamp, size, attempt.target.charge)
 
-    return Question(size, lambda deployment: chat_body(request, deployment), ask)
+    return Question(size, lambda: _identity(request), lambda deployment: chat_body(request, deployment), ask)
 
 
 def embedding_question(request: EmbeddingsRequest) -> Question[EmbedResponse]:
@@ -57,7 +63,7 @@ def embedding_question(request: EmbeddingsRequest) -> Question[EmbedResponse]:
         return read_embeddings(answer, request, attempt.stamp, attempt.target.charge)
 
     size = sum(len(text.encode()) for text in request.input)
-    return Question(size, lambda deployment: embedding_body(request, deployment), ask)
+    return Question(size, lambda: _identity(request), lambda deployment: embedding_body(request, deployment), ask)
 
 
 def rerank_question(request: RerankRequest) -> Question[RerankResponse]:
@@ -68,4 +74,8 @@ def rerank_question(request: RerankRequest) -> Question[RerankResponse]:
         return read_ranks(answer, request, attempt.stamp, attempt.target.charge)
 
     size = sum(len(text.encode()) for text in (request.query, *request.documents))
-    return Question(size, lambda deployment: rerank_body(request, deployment), ask)
+    return Question(size, lambda: _identity(request), lambda deployment: rerank_body(request, deployment), ask)
+
+
+def _identity(request: BaseModel) -> str:
+    return type(request).__name__ + request.model_dump_json(exclude=_NO_DIFFERENCE, exclude_none=True)

@@ -18,6 +18,7 @@ from chalicelib.contracts.gateway import (
     ProviderViews,
     RerankRequest,
     RerankResponse,
+    RouteState,
     RouteTest,
 )
 from chalicelib.domain.access import Permission, Principal
@@ -78,6 +79,11 @@ def _platform(service: ModelGateway, authenticate: Callable[..., Principal]) -> 
     async def test(route: str, principal: Principal = engineer) -> RouteTest:
         """Try every deployment of a route."""
         return await service.test(principal, route)
+
+    @routes.get("/routes/{route}/health")
+    async def health(route: str, principal: Principal = engineer) -> RouteState:
+        """Say how every deployment of a route did lately."""
+        return await service.health(principal, route)
 
     @routes.get("/providers")
     async def providers() -> ProviderViews:

@@ -4,48 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import random
-import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel
 
 from chalicelib.contracts.components import Components
 from chalicelib.contracts.embeddings import EmbeddingsRequest
 from chalicelib.contracts.gateway import (
-    CallLabels,
     ChatChunk,
-    ChatMessage,
     ChatRequest,
     ChatResponse,
-    DeploymentHealth,
     EmbedResponse,
     GatewayModel,
     GatewayModels,
     ProviderViews,
     RerankRequest,
     RerankResponse,
+    RouteState,
     RouteTest,
 )
 from chalicelib.domain.access import Permission, Principal, allows
 from chalicelib.domain.identifiers import Entropy, new_id
-from chalicelib.domain.routes import Deployment, Route, RouteKind
-from chalicelib.errors import Forbidden, RagError, Unavailable
+from chalicelib.domain.routes import Route, RouteKind
+from chalicelib.errors import Forbidden
 from chalicelib.observability.spans import span
 from chalicelib.repositories.routes import missing
+from fargate.gateway.answer_memory import AnswerMemory, same_request
 from fargate.gateway.attempts import Asked, Target, Watchers
 from fargate.gateway.calling import Caller, Plan
-from fargate.gateway.circuits import Circuits
 from fargate.gateway.planning import Chance, order, with_fallbacks
 from fargate.gateway.providers import Providers
 from fargate.gateway.questions import Question, chat_question, embedding_question, rerank_question
 from fargate.gateway.route_book import RouteBook
+from fargate.gateway.route_health import RouteHealth, not_configured
 
-TEST_TIMEOUT_S = 15.0
-TEST_LABELS = CallLabels(purpose="test")
-
-ValueT = TypeVar("ValueT")
+ValueT = TypeVar("ValueT", ChatResponse, EmbedResponse, RerankResponse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ class Chances:
     """Randomness: *order* draws deployments and waits, *entropy* makes ids."""
 
     order: Chance = random.random
-    entropy: Entropy = secrets.token_bytes
+    entropy: Entropy = random.randbytes  # ids of calls are no secrets
 
 
 class GatewayService:
@@ -66,6 +62,8 @@ class GatewayService:
         self._providers = providers
         self._watchers = watchers
         self._chances = chances
+        self._memory = AnswerMemory(watchers.clock)
+        self._health = RouteHealth(providers, watchers, chances.order, self._asked)
         self._preparing: set[asyncio.Task[None]] = set()
 
     async def chat(self, principal: Principal, request: ChatRequest) -> ChatResponse:
@@ -77,8 +75,7 @@ class GatewayService:
         """See `ModelGateway.chat_stream`."""
         question = chat_question(request)
         asked = await self._chat_asked(principal, request, question)
-        plan = Plan(asked, await self._targets(asked), question.body)
-        async with aclosing(Caller(self._watchers, self._chances.order).stream(plan)) as chunks:
+        async with aclosing(self._streamed(asked, question, _key(asked, question))) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -104,13 +101,13 @@ class GatewayService:
 
     async def test(self, principal: Principal, route: str) -> RouteTest:
         """See `ModelGateway.test`."""
-        if not allows(principal, Permission.ROUTES_MANAGE):
-            raise Forbidden(f"Testing a route needs the permission {Permission.ROUTES_MANAGE}.")
-        found = (await self._routes.all(principal.tenant)).get(route)
-        if found is None:
-            raise missing(route)
-        trials = [self._trial(principal, found, deployment) for deployment in found.deployments]
-        return RouteTest(route=route, deployments=list(await asyncio.gather(*trials)))
+        found = await self._managed(principal, route)
+        return RouteTest(route=route, deployments=await self._health.trials(principal, found))
+
+    async def health(self, principal: Principal, route: str) -> RouteState:
+        """See `ModelGateway.health`."""
+        found = await self._managed(principal, route)
+        return RouteState(route=route, deployments=self._health.states(found))
 
     async def providers(self) -> ProviderViews:
         """See `ModelGateway.providers`."""
@@ -123,11 +120,25 @@ class GatewayService:
     async def _chat_asked(self, principal: Principal, request: ChatRequest, question: Question[ChatResponse]) -> Asked:
         route = await self._route(principal, request.model, RouteKind.CHAT)
         asked = self._asked(principal, route, question)
-        return replace(asked, output_limit=request.output_limit, user=request.user, labels=request.metadata)
+        return replace(
+            asked,
+            output_limit=request.output_limit,
+            user=request.user,
+            labels=request.metadata,
+            affinity=_affinity(request) if route.sticky else None,
+        )
 
     async def _route(self, principal: Principal, name: str, kind: RouteKind) -> Route:
         _check_permission(principal)
         return await self._routes.get(principal.tenant, name, kind)
+
+    async def _managed(self, principal: Principal, name: str) -> Route:
+        if not allows(principal, Permission.ROUTES_MANAGE):
+            raise Forbidden(f"Looking after routes needs the permission {Permission.ROUTES_MANAGE}.")
+        found = (await self._routes.all(principal.tenant)).get(name)
+        if found is None:
+            raise missing(name)
+        return found
 
     def _asked(self, principal: Principal, route: Route, question: Question[ValueT]) -> Asked:
         now = self._watchers.clock.now()
@@ -135,19 +146,58 @@ class GatewayService:
         return Asked(call_id, int(now.timestamp()), principal, route.kind, route, question.input_bytes)
 
     async def _answered(self, asked: Asked, question: Question[ValueT]) -> ValueT:
-        plan = Plan(asked, await self._targets(asked), question.body)
+        key = _key(asked, question)
+        if key and (known := self._remembered(asked, key)):
+            return cast("ValueT", known[0])
+        plan = await self._plan(asked, question)
         with span(f"gateway.{asked.kind.value}", route=asked.route.name, call_id=asked.call_id):
-            return await Caller(self._watchers, self._chances.order).call(plan, question.ask)
+            answer = await Caller(self._watchers, self._chances.order).call(plan, question.ask)
+        if key:
+            self._memory.put(key, [answer], asked.route.cache_ttl_s)
+        return answer
 
-    async def _targets(self, asked: Asked) -> Sequence[Target]:
-        """Give who may answer, in order. Raises `Unavailable` where nobody can be called."""
+    async def _streamed(
+        self, asked: Asked, question: Question[ChatResponse], key: str | None
+    ) -> AsyncGenerator[ChatChunk, None]:
+        if key and (known := self._remembered(asked, key)):
+            for chunk in known:
+                yield cast("ChatChunk", chunk)
+            return
+        plan, said = await self._plan(asked, question), []
+        async with aclosing(Caller(self._watchers, self._chances.order).stream(plan)) as chunks:
+            async for chunk in chunks:
+                if key:
+                    said.append(chunk)
+                yield chunk
+        if key:
+            self._memory.put(key, said, asked.route.cache_ttl_s)
+
+    def _remembered(self, asked: Asked, key: str) -> Sequence[BaseModel] | None:
+        """Give the answer that was given before, as that of *asked*, which cost nothing."""
+        known = self._memory.get(key)
+        if known is None:
+            return None
+        self._watchers.metrics.count("CacheHits", 1, Route=asked.route.name)
+        return [_repeated(part, asked) for part in known]
+
+    async def _plan(self, asked: Asked, question: Question[Any]) -> Plan:
+        """Say who may answer. Raises `Unavailable` where nobody can be called."""
         routes = await self._routes.all(asked.principal.tenant)
-        deployments = order(with_fallbacks(asked.route, routes), self._chances.order)
-        targets = [target for one in deployments if (target := self._providers.target(one)) is not None]
+        targets = self._targets(asked, routes)
         if not targets:
-            raise _not_configured(asked.route.name, deployments)
+            raise not_configured(asked.route.name, asked.route.deployments)
         await self._prepared(targets)
-        return targets
+        plan, less = Plan(asked, targets, question.body), routes.get(asked.route.degrade_to or "")
+        if less is None or less.kind is not asked.kind:
+            return plan
+        cheaper = replace(asked, route=less)
+        targets = self._targets(cheaper, routes)
+        return replace(plan, cheaper=Plan(cheaper, targets, question.body)) if targets else plan
+
+    def _targets(self, asked: Asked, routes: Mapping[str, Route]) -> list[Target]:
+        """Give who may answer, in order."""
+        deployments = order(with_fallbacks(asked.route, routes), self._chances.order, asked.affinity)
+        return [target for one in deployments if (target := self._providers.target(one)) is not None]
 
     async def _prepared(self, targets: Sequence[Target]) -> None:
         """Wait until the first of *targets* can be asked; the others are made ready meanwhile."""
@@ -158,57 +208,29 @@ class GatewayService:
             task.add_done_callback(self._preparing.discard)
         await first.prepare()
 
-    async def _trial(self, principal: Principal, route: Route, deployment: Deployment) -> DeploymentHealth:
-        clock, began = self._watchers.clock, self._watchers.clock.monotonic()
-        alone = replace(route, deployments=[deployment], fallbacks=(), retries=0)
-        error = await self._failure(principal, replace(alone, timeout_s=min(route.timeout_s, TEST_TIMEOUT_S)))
-        rests_s = self._watchers.circuits.of(deployment.model).rests_until - clock.monotonic()
-        return DeploymentHealth(
-            model=deployment.model,
-            status="failing" if error else "ok",
-            latency_ms=round((clock.monotonic() - began) * 1_000, 3),
-            error=error,
-            resting_until=clock.now() + timedelta(seconds=rests_s) if rests_s > 0 else None,
-        )
 
-    async def _failure(self, principal: Principal, route: Route) -> str | None:
-        """Call *route* with something small, whether or not its deployment rests, and say what failed, if anything."""
-        question = _small(route)
-        asked = replace(self._asked(principal, route, question), output_limit=1, labels=TEST_LABELS)
-        aside = replace(self._watchers, circuits=Circuits())
-        try:
-            targets = [one for each in route.deployments if (one := self._providers.target(each)) is not None]
-            if not targets:
-                raise _not_configured(route.name, route.deployments)
-            await targets[0].provider.prepare()
-            await Caller(aside, self._chances.order).call(Plan(asked, targets, question.body), question.ask)
-        except RagError as error:
-            return str(error.extra.get("reason") or error.code)
-        return None
+def _affinity(request: ChatRequest) -> str | None:
+    """Say what calls of one prompt cache have in common: what they are told to, whose they are, or how they begin."""
+    first = request.messages[0]
+    beginning = first.model_dump_json() if first.role in {"system", "developer"} else None
+    return request.prompt_cache_key or request.user or beginning
+
+
+def _key(asked: Asked, question: Question[Any]) -> str | None:
+    """Name the request, where its route gives answers again."""
+    return same_request(asked, question.identity()) if asked.route.cache_ttl_s else None
+
+
+def _repeated(part: BaseModel, asked: Asked) -> BaseModel:
+    usage = getattr(part, "usage", None)
+    free = usage and usage.model_copy(update={"cost_usd_micros": 0, "repeated": True})
+    stamp = {"id": asked.call_id, "created": asked.created, "usage": free}
+    return part.model_copy(update={name: value for name, value in stamp.items() if name in type(part).model_fields})
 
 
 def _check_permission(principal: Principal) -> None:
     if not (allows(principal, Permission.ASK) or allows(principal, Permission.MODELS_USE)):
         raise Forbidden("Calling models needs the permission ask, or that of the platform's own services.")
-
-
-def _not_configured(route: str, deployments: Sequence[Deployment]) -> Unavailable:
-    names = ", ".join(sorted({one.provider for one in deployments}))
-    return Unavailable(
-        f"Route {route!r} cannot be called: {names} is not configured or has no key; GET /v1/providers says which.",
-        reason="not_configured",
-    )
-
-
-def _small(route: Route) -> Question[Any]:
-    match route.kind:
-        case RouteKind.CHAT:
-            hello = [ChatMessage(role="user", content="Say yes.")]
-            return chat_question(ChatRequest(model=route.name, messages=hello, max_tokens=1))
-        case RouteKind.EMBEDDING:
-            return embedding_question(EmbeddingsRequest(model=route.name, input=["yes"]))
-        case RouteKind.RERANK:
-            return rerank_question(RerankRequest(model=route.name, query="yes", documents=["yes", "no"]))
 
 
 def _model(route: Route) -> GatewayModel:

@@ -69,7 +69,7 @@ class Read(Generic[ValueT]):
 
 def chat_body(request: ChatRequest, deployment: Deployment) -> dict[str, Any]:
     """Give what the provider is asked; the deployment's parameters stand behind the request's own."""
-    own = {"model", "stream", "stream_options", "user", "metadata", "n"}
+    own = {"model", "stream", "stream_options", "user", "prompt_cache_key", "metadata", "n"}
     return {**deployment.params, **request.model_dump(exclude=own, exclude_none=True, by_alias=True)}
 
 

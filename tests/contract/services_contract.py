@@ -86,6 +86,7 @@ from tests.fakes.scripted_services import (
     PROVIDERS,
     RANKED,
     SEARCHED,
+    STATE,
     TESTED,
     UPLOADS,
     USUAL_CHUNKS,
@@ -376,12 +377,13 @@ class ModelGatewayContract:
                 await reached.rerank(ada, rerank),
                 await reached.models(ada),
                 await reached.test(ada, "gpt-4.1"),
+                await reached.health(ada, "gpt-4.1"),
                 await reached.providers(),
                 await reached.components(),
             ]
 
-        assert asyncio.run(scenario()) == [CHATTED, EMBEDDED, RANKED, MODELS, TESTED, PROVIDERS, COMPONENTS]
-        assert scripted.asked == [(ada, each) for each in (chat, embed, rerank, "models", "gpt-4.1")]
+        assert asyncio.run(scenario()) == [CHATTED, EMBEDDED, RANKED, MODELS, TESTED, STATE, PROVIDERS, COMPONENTS]
+        assert scripted.asked == [(ada, each) for each in (chat, embed, rerank, "models", "gpt-4.1", "gpt-4.1")]
 
     def test_chunks_arrive_in_order(self, reached: ModelGateway) -> None:
         """All of them, the usage last, whatever their text holds."""

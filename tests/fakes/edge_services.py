@@ -39,12 +39,14 @@ from chalicelib.contracts.gateway import (
     ChatRequest,
     ChatResponse,
     DeploymentHealth,
+    DeploymentState,
     EmbedResponse,
     GatewayModels,
     ProviderView,
     ProviderViews,
     RerankRequest,
     RerankResponse,
+    RouteState,
     RouteTest,
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView
@@ -332,6 +334,13 @@ class QuotingGenerator:
         return _components(ComponentKind.MODEL)
 
 
+def untried(model: str) -> DeploymentState:
+    """Give the state of a deployment that was not called yet."""
+    return DeploymentState(
+        model=model, configured=True, circuit="closed", resting_until=None, calls=0, failed_calls=0, p50_ms=None
+    )
+
+
 class ListingGateway:
     """See `ports.services.ModelGateway`. The edge asks it for providers and tests; of those all succeed."""
 
@@ -349,6 +358,11 @@ class ListingGateway:
         found = Routes(self._store.table, {}).get(principal.tenant, route)
         tried = [DeploymentHealth(model=one.model, status="ok", latency_ms=1.0) for one in found.deployments]
         return RouteTest(route=route, deployments=tried)
+
+    async def health(self, principal: Principal, route: str) -> RouteState:
+        """See `ModelGateway.health`."""
+        found = Routes(self._store.table, {}).get(principal.tenant, route)
+        return RouteState(route=route, deployments=[untried(one.model) for one in found.deployments])
 
     async def chat(self, principal: Principal, request: ChatRequest) -> ChatResponse:
         """See `ModelGateway.chat`."""

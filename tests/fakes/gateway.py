@@ -17,6 +17,7 @@ from chalicelib.domain.access import Tenant
 from chalicelib.domain.identifiers import TenantId
 from chalicelib.domain.prices import Price
 from chalicelib.domain.routes import Deployment, Route, RouteKind
+from chalicelib.errors import BudgetExceeded
 from chalicelib.observability.metrics import Metrics
 from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.routes import Routes
@@ -48,11 +49,15 @@ class NotingMeter:
     reserved: list[UpstreamCall] = field(default_factory=list)
     settled: list[tuple[UpstreamCall, Outcome]] = field(default_factory=list)
     refusal: Exception | None = None
+    poor: frozenset[str] = frozenset()
+    """Routes for which no budget has room."""
 
     async def reserve(self, call: UpstreamCall) -> Reservation:
         """See `Meter.reserve`."""
         if self.refusal is not None:
             raise self.refusal
+        if call.route in self.poor:
+            raise BudgetExceeded(f"No budget has room for {call.route}.", budget="test")
         self.reserved.append(call)
         return Reservation(call)
 

@@ -20,6 +20,7 @@ from chalicelib.contracts.gateway import (
     RerankRequest,
     RerankResponse,
     RerankUsage,
+    RouteState,
     RouteTest,
     Usage,
 )
@@ -68,6 +69,10 @@ class TalkingGateway:
 
     async def test(self, principal: Principal, route: str) -> RouteTest:
         """See `ModelGateway.test`."""
+        raise NotImplementedError
+
+    async def health(self, principal: Principal, route: str) -> RouteState:
+        """See `ModelGateway.health`."""
         raise NotImplementedError
 
     async def providers(self) -> ProviderViews:

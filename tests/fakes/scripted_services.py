@@ -55,6 +55,7 @@ from chalicelib.contracts.gateway import (
     RerankRequest,
     RerankResponse,
     RerankUsage,
+    RouteState,
     RouteTest,
     Usage,
 )
@@ -322,6 +323,7 @@ RANKED = RerankResponse(
     id="call_2", model="p/m", results=[RerankItem(index=1, relevance_score=0.5)], usage=RerankUsage(search_units=1)
 )
 MODELS = GatewayModels(data=[GatewayModel(id="chat", kind=RouteKind.CHAT, deployments=["p/m"])])
+STATE = RouteState(route="gpt-4.1", deployments=[])
 TESTED = RouteTest(route="gpt-4.1", deployments=[DeploymentHealth(model="p/m", status="ok", latency_ms=1.5)])
 PROVIDERS = ProviderViews(items=[ProviderView(name="p", kind="openai", base_url=None, key_present=True, ready=True)])
 
@@ -381,6 +383,11 @@ class ScriptedGateway(Scripted):
         """See `ModelGateway.test`."""
         self.note(principal, route)
         return TESTED
+
+    async def health(self, principal: Principal, route: str) -> RouteState:
+        """See `ModelGateway.health`."""
+        self.note(principal, route)
+        return STATE
 
     async def providers(self) -> ProviderViews:
         """See `ModelGateway.providers`."""

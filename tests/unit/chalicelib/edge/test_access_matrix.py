@@ -193,6 +193,7 @@ ROWS = {
     "change_route": Row(lambda platform: _route(platform, body={"timeout_s": 20}), 404),
     "delete_route": Row(_route, 404),
     "test_route": Row(lambda platform: _route(platform, "/test"), 404),
+    "get_route_health": Row(lambda platform: _route(platform, "/health"), 404),
     "list_providers": Row(at("/providers")),
     "create_budget": Row(lambda platform: Target("/budgets", _new_budget(platform))),
     "list_budgets": Row(at("/budgets")),

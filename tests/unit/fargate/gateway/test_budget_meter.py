@@ -94,6 +94,7 @@ def call(number: int = 0, *, subject: str = "key_1", **changed: Any) -> Upstream
         "output_limit": 10,
         "user": None,
         "labels": None,
+        "deadline": 60.0,
     }
     return UpstreamCall(**{**given, **changed})
 

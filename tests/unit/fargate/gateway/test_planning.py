@@ -137,3 +137,51 @@ def test_fallbacks_follow_in_order_each_once() -> None:
     found = with_fallbacks(routes["a"], routes)
     assert [route.name for route in found] == ["a", "b", "c"]
     assert [one.model for one in order(found, lambda: 0.5)] == ["p/a", "p/b", "p/c"]
+
+
+WEIGHTED = [
+    Deployment("p/a", weight=1),
+    Deployment("p/b", weight=1),
+    Deployment("p/c", weight=2),
+    Deployment("p/z", weight=0),
+]
+STICKY = Route("r", RouteKind.CHAT, WEIGHTED, sticky=True)
+
+
+def firsts(deployments: list[Deployment]) -> dict[str, str]:
+    """Give who is asked first, for each of a thousand affinities."""
+    route = replace(STICKY, deployments=deployments)
+    return {str(one): order([route], lambda: 0.5, str(one))[0].model for one in range(1_000)}
+
+
+def test_a_sticky_route_sends_what_belongs_together_to_one_deployment() -> None:
+    """Whatever chance says, in shares of the weights, and with all others behind it."""
+    again = {str(one): order([STICKY], random.random, str(one)) for one in range(1_000)}
+    assert {affinity: found[0].model for affinity, found in again.items()} == firsts(WEIGHTED)
+    shares = Counter(firsts(WEIGHTED).values())
+    assert 200 <= shares["p/a"] <= 300
+    assert 450 <= shares["p/c"] <= 550
+    assert all(found[-1].model == "p/z" for found in again.values())
+
+
+def test_a_deployment_that_goes_moves_only_what_it_had() -> None:
+    """The prompt caches of the others stay warm."""
+    before, after = firsts(WEIGHTED), firsts(WEIGHTED[1:])
+    assert all(after[one] == model for one, model in before.items() if model != "p/a")
+
+
+def test_without_an_affinity_a_sticky_route_draws() -> None:
+    """As other routes do, which know of no affinity."""
+    draws = iter([0.1, 0.9, 0.2, 0.5])
+    assert order([STICKY], lambda: next(draws))[0].model == "p/b"
+    draws = iter([0.9, 0.1, 0.2, 0.5])
+    assert order([replace(STICKY, sticky=False)], lambda: next(draws), "x")[0].model == "p/a"
+
+
+def test_where_all_are_at_their_limits_it_is_said_to_be_a_limit() -> None:
+    """Of one that is out of order, that it is unavailable; the one that comes back first decides."""
+    limited, broken = Circuit(rests_until=NOW + 3, limited=True), Circuit(3, NOW + 5, 5.0)
+    failure = given_up(begun(ONE, TWO), {"p/one": limited, "p/two": broken})
+    assert (failure.kind, failure.retry_after_s) == (FailureKind.RATE_LIMITED, 3)
+    failure = given_up(begun(ONE, TWO), {"p/one": replace(limited, rests_until=NOW + 9), "p/two": broken})
+    assert (failure.kind, failure.retry_after_s) == (FailureKind.UNAVAILABLE, 5)
