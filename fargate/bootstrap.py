@@ -126,7 +126,7 @@ class Services:
         """Calls models."""
         return self._remote.gateway or GatewayService(
             routes=RouteBook(self.routes, self.core.clock),
-            providers=self._providers(),
+            providers=self._providers,
             watchers=self._watchers(),
         )
 
@@ -185,6 +185,10 @@ class Services:
             name, routers[name](), authenticate=identity, version=self.core.version, metrics=self._metrics
         )
 
+    async def prepare(self) -> None:
+        """Load what takes seconds to load, for the first call not to wait for it."""
+        await self._providers.prepare()
+
     async def leave(self) -> None:
         """Close what belongs to the event loop; to be awaited there, when nothing is served any more."""
         await self._counting.idle()
@@ -204,6 +208,7 @@ class Services:
     def _translated(self) -> LiteLlmProvider:
         return LiteLlmProvider()
 
+    @cached_property
     def _providers(self) -> Providers:
         settings = self.core.settings
         given = settings.providers.get_secret_value() if settings.providers else None

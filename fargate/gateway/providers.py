@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -136,6 +137,16 @@ class Providers:
             return None
         access = Access(spec.kind, spec.base_url, self._keys.get(deployment.provider), spec.options)
         return Target(deployment, self._protocols.of(spec.kind), access, self._price(spec, deployment))
+
+    async def prepare(self) -> None:
+        """Make ready what speaks to the providers that somebody configured, or gave a key."""
+        wanted = [
+            spec
+            for name, spec in self._specs.items()
+            if spec != BUILT_IN.get(name) or await asyncio.to_thread(self._keys.get, name) is not None
+        ]
+        for protocol in {self._protocols.of(spec.kind) for spec in wanted}:
+            await protocol.prepare()
 
     def views(self) -> list[ProviderView]:
         """Say which there are, by name."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from pydantic import SecretBytes
 
@@ -27,6 +29,16 @@ class Safe:
     def create(self, name: str, value: SecretBytes) -> SecretBytes:
         """See `Secrets.create`."""
         return value
+
+
+class Prepared(LocalProvider):
+    """See `ModelProvider`. Counts how often it was made ready."""
+
+    times = 0
+
+    async def prepare(self) -> None:
+        """See `ModelProvider.prepare`."""
+        self.times += 1
 
 
 def providers(text: str | None, keys: ProviderKeys) -> Providers:
@@ -70,6 +82,26 @@ def test_keys_are_never_shown() -> None:
     assert (views["openai"].key_present, views["cohere"].ready, views["bedrock"].ready) == (True, False, True)
     target = there.target(Deployment("openai/a"))
     assert "sk-canary" not in repr(views) + repr(target)
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "prepared"),
+    [
+        (None, {}, 0),
+        (None, {"OPENAI_API_KEY": "sk"}, 0),
+        (None, {"COHERE_API_KEY": "key"}, 1),
+        ('{"vllm": {"base_url": "http://vllm:8000/v1", "needs_key": false}}', {}, 0),
+        ('{"azure": {"kind": "azure"}}', {}, 1),
+    ],
+)
+def test_what_takes_long_to_load_is_loaded_where_it_may_be_needed(
+    text: str | None, environ: dict[str, str], prepared: int
+) -> None:
+    """For a provider with a key, or one that somebody configured; not for those that are merely built in."""
+    local, translated = LocalProvider(dict), Prepared(dict)
+    keys = ProviderKeys(Safe(), environ, HandClock())
+    asyncio.run(Providers(configured(text), keys, Protocols(local, translated, local), FixedPrices()).prepare())
+    assert translated.times == prepared
 
 
 @pytest.mark.parametrize(
