@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TypeVar
+
+from pydantic import JsonValue
 
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.budgets import Account, Counter
@@ -160,12 +162,12 @@ class _Page:
     others: list[Operation] = field(default_factory=list)
 
     def hold(self, hold: Hold) -> Booked:
-        for account in hold.accounts:
-            counter = self._counter(account)
+        counters = [(*one, self._counter(*one)) for one in self._accounts(hold)]
+        for _, account, counter in counters:
             if not counter.admits(account, hold.amount):
                 return Booked(refused=(account, counter))
-        for account in hold.accounts:
-            self._count(account, self._counter(account).holding(hold.amount))
+        for place, account, counter in counters:
+            self.counters[place] = account, counter.holding(hold.amount)
         key = _hold_key(self.tenant, hold)
         self.others.append(Put(Item(key, _holds.dump(hold), version=1), if_absent=True))
         self.rows[key] = None, 1
@@ -182,8 +184,10 @@ class _Page:
 
     def operations(self) -> list[Operation]:
         """Give what is to be written; from then on, *rows* are as they will be."""
-        counters = [self._put(_counter_item(key, *one), one[1]) for key, one in self.counters.items()]
-        cells = [self._put(Item(key, _cells.dump(cell)), cell) for key, cell in self.cells.items()]
+        counters = [
+            self._put(key, one, _counters.dump(one), _end(account)) for key, (account, one) in self.counters.items()
+        ]
+        cells = [self._put(key, cell, _cells.dump(cell)) for key, cell in self.cells.items()]
         return [*counters, *cells, *self.others]
 
     def _release(self, hold: Hold, cost: int) -> list[Account]:
@@ -193,10 +197,10 @@ class _Page:
         if held:
             self.others.append(Delete(key, if_version=1))
         warned = []
-        for account in hold.accounts:
-            before = self._counter(account)
+        for place, account in self._accounts(hold):
+            before = self._counter(place, account)
             after = before.settling(account, amount, cost)
-            self._count(account, after)
+            self.counters[place] = account, after
             if after.warned and not before.warned:
                 warned.append(account)
         return warned
@@ -211,24 +215,25 @@ class _Page:
             cell = self.cells.get(place) or self._row(place, UsageCell) or empty
             self.cells[place] = replace(cell, totals=cell.totals.plus(totals_of(entry)))
 
-    def _counter(self, account: Account) -> Counter:
-        key = keys.counter(self.tenant, account)
+    def _accounts(self, hold: Hold) -> list[tuple[Key, Account]]:
+        return [(keys.counter(self.tenant, account), account) for account in hold.accounts]
+
+    def _counter(self, key: Key, account: Account) -> Counter:
         if key in self.counters:
             return self.counters[key][1]
         return self._row(key, Counter) or Counter(account.subject)
-
-    def _count(self, account: Account, counter: Counter) -> None:
-        self.counters[keys.counter(self.tenant, account)] = account, counter
 
     def _row(self, key: Key, kind: type[RowT]) -> RowT | None:
         said, _ = self.rows.get(key, (None, 0))
         return said if isinstance(said, kind) else None
 
-    def _put(self, item: Item, said: Counter | UsageCell) -> Put:
+    def _put(
+        self, key: Key, said: Counter | UsageCell, data: Mapping[str, JsonValue], expires_at: int | None = None
+    ) -> Put:
         """Write over what is there, and only that."""
-        _, version = self.rows.get(item.key, (None, 0))
-        self.rows[item.key] = said, version + 1
-        item = replace(item, version=version + 1)
+        _, version = self.rows.get(key, (None, 0))
+        self.rows[key] = said, version + 1
+        item = Item(key, data, version + 1, expires_at)
         return Put(item, if_version=version) if version else Put(item, if_absent=True)
 
 
@@ -274,8 +279,8 @@ def _entry_key(tenant: Tenant, entry: LedgerEntry) -> Key:
     return keys.ledger_entry(tenant, entry.call_id, entry.attempt)
 
 
-def _counter_item(key: Key, account: Account, counter: Counter) -> Item:
-    return Item(key, _counters.dump(counter), expires_at=int(account.end.timestamp()) + KEPT_S)
+def _end(account: Account) -> int:
+    return int(account.end.timestamp()) + KEPT_S
 
 
 def _all(table: Table, query: Query) -> Iterator[Item]:
