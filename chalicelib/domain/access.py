@@ -26,6 +26,7 @@ class Permission(StrEnum):
     ROUTES_MANAGE = "routes:manage"
     USAGE_READ = "usage:read"
     BUDGETS_MANAGE = "budgets:manage"
+    AUDIT_READ = "audit:read"
     SELF = "self"
 
 
@@ -48,7 +49,7 @@ _ENGINEER = _EDITOR | {
     Permission.ROUTES_MANAGE,
     Permission.USAGE_READ,
 }
-_ADMIN = _ENGINEER | {Permission.KEYS_MANAGE, Permission.BUDGETS_MANAGE}
+_ADMIN = _ENGINEER | {Permission.KEYS_MANAGE, Permission.BUDGETS_MANAGE, Permission.AUDIT_READ}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.READER: _READER,
     Role.EDITOR: _EDITOR,

@@ -43,6 +43,11 @@ def new_id(prefix: str, at: datetime, entropy: Entropy = secrets.token_bytes) ->
     return f"{prefix}_{_digits(milliseconds, _TIME_DIGITS)}{_digits(int.from_bytes(entropy(10)), _CHANCE_DIGITS)}"
 
 
+def first_id_at(prefix: str, at: datetime) -> str:
+    """Give what sorts before every id of *prefix* that `new_id` makes at or after *at*, and after all older ones."""
+    return f"{prefix}_{_digits((at - _EPOCH) // timedelta(milliseconds=1), _TIME_DIGITS)}"
+
+
 def derived_id(prefix: str, origin: str, *parts: str) -> str:
     """Name what follows from *origin*, an id: the same parts always give the same name, which sorts beside it."""
     digest = hashlib.sha256("\0".join((origin, *parts)).encode()).digest()

@@ -58,7 +58,7 @@ def create_api_key(call: Call[ApiKeyCreate]) -> ApiKeyCreated:
         indexes=None if call.input.indexes is None else frozenset(call.input.indexes),
         expires_at=call.input.expires_at,
     )
-    call.edge.api_keys.add(key)
+    call.edge.api_keys.add(key, call.note("api_key.create", f"api-keys/{key_id}"))
     return ApiKeyCreated(key=key_view(key), secret=credential(key_id, secret))
 
 
@@ -85,7 +85,10 @@ def revoke_api_key(call: Call[NoQuery]) -> ApiKeyView:
     if not _reaches(call.principal, call.edge.api_keys.get(tenant, key_id).indexes):
         raise NotFound(f"There is no API key {key_id}.")
     now = call.edge.clock.now()
-    revoked = call.edge.api_keys.update(tenant, key_id, lambda key: replace(key, revoked_at=key.revoked_at or now))
+    note = call.note("api_key.revoke", f"api-keys/{key_id}")
+    revoked = call.edge.api_keys.update(
+        tenant, key_id, lambda key: replace(key, revoked_at=key.revoked_at or now), note
+    )
     return key_view(revoked)
 
 

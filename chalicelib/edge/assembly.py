@@ -21,6 +21,7 @@ from chalicelib.ports.blobs import Bucket
 from chalicelib.ports.queue import QueueName
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
 from chalicelib.repositories import keys
+from chalicelib.repositories.audit import AuditLog
 from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.credentials import ApiKeys
@@ -59,6 +60,7 @@ def assemble(  # the four services are what differs between the places an edge r
         routes=Routes(table, configured_routes(base.settings.routes)),
         budgets=Budgets(table),
         ledger=Ledger(table),
+        audit=AuditLog(table, base.clock),
         api_keys=ApiKeys(table),
         idempotency=IdempotencyRecords(table),
         blobs=base.blobs,

@@ -36,7 +36,8 @@ def create_budget(call: Call[BudgetCreate]) -> BudgetView:
     under must have room for it.
     """
     made = call.input.entity(call.edge.clock.now(), call.principal.subject)
-    return _view(call, call.edge.budgets.create(call.principal.tenant, made))
+    note = call.note("budget.create", f"budgets/{made.name}")
+    return _view(call, call.edge.budgets.create(call.principal.tenant, made, note))
 
 
 @budgets.get(
@@ -83,7 +84,9 @@ def change_budget(call: Call[BudgetPatch]) -> BudgetView:
         changed = replace(budget, **call.input.changed())  # type: ignore[arg-type]
         return replace(changed, updated_at=now, updated_by=call.principal.subject)
 
-    return _view(call, call.edge.budgets.update(call.principal.tenant, call.path["budget"], change))
+    name = call.path["budget"]
+    note = call.note("budget.change", f"budgets/{name}")
+    return _view(call, call.edge.budgets.update(call.principal.tenant, name, change, note))
 
 
 @budgets.delete(
@@ -91,7 +94,9 @@ def change_budget(call: Call[BudgetPatch]) -> BudgetView:
 )
 def delete_budget(call: Call[NoQuery]) -> BudgetView:
     """One of the same name, scope and period that is made later goes on counting where it stopped."""
-    return _view(call, call.edge.budgets.delete(call.principal.tenant, call.path["budget"]))
+    name = call.path["budget"]
+    note = call.note("budget.delete", f"budgets/{name}")
+    return _view(call, call.edge.budgets.delete(call.principal.tenant, name, note))
 
 
 def _view(call: Call[Any], budget: Budget) -> BudgetView:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chalicelib.edge.api_keys import api_keys
 from chalicelib.edge.asking import asking
+from chalicelib.edge.audit import audit
 from chalicelib.edge.budgets import budgets
 from chalicelib.edge.components import components
 from chalicelib.edge.documents import documents
@@ -30,6 +31,7 @@ RESOURCES = describing(
         routes,
         budgets,
         usage,
+        audit,
         components,
         me,
         api_keys,

@@ -12,6 +12,7 @@ from chalicelib.edge.user_tokens import UserTokens
 from chalicelib.ports.blobs import BlobStore
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
+from chalicelib.repositories.audit import AuditLog
 from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.credentials import ApiKeys
@@ -48,6 +49,7 @@ class Edge:
     routes: Routes
     budgets: Budgets
     ledger: Ledger
+    audit: AuditLog
     api_keys: ApiKeys
     idempotency: IdempotencyRecords
     blobs: BlobStore

@@ -20,6 +20,7 @@ from chalicelib.contracts.asking import (
     UsageView,
     WordingView,
 )
+from chalicelib.contracts.audit import AuditEventView, FieldChange
 from chalicelib.contracts.budgets import BudgetAccountView, BudgetCreate, BudgetPatch, BudgetView
 from chalicelib.contracts.common import ListOf
 from chalicelib.contracts.components import ComponentKind, Components, ComponentView
@@ -287,6 +288,18 @@ _ALL: list[BaseModel] = [
         last_day=_AT.date(),
         items=[UsageItem(key="openai/gpt-5-mini", **_SUMS)],
         total=UsageTotals(**_SUMS),
+    ),
+    ListOf[AuditEventView](
+        items=[
+            AuditEventView(
+                event_id="aud_01kafy3m8x2r5v7w9y1z3b5d7f",
+                at=_AT,
+                subject="key_01kafy3m8x2r5v7w9y1z3b5d7f",
+                action="route.change",
+                resource="routes/chat",
+                changes={"timeout_s": FieldChange(before=60, after=30)},
+            )
+        ]
     ),
     IndexCreate(name="handbook", description="What every employee should know"),
     _INDEX,

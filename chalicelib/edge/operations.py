@@ -19,6 +19,7 @@ from chalicelib.contracts.queries import NoQuery
 from chalicelib.domain.access import Permission, Principal
 from chalicelib.edge.dependencies import Edge
 from chalicelib.errors import RagError
+from chalicelib.repositories.audit import Note
 
 InputT = TypeVar("InputT", bound=BaseModel)
 ResultT = TypeVar("ResultT", bound=BaseModel)
@@ -54,6 +55,10 @@ class Call(Visit[InputT]):
 
     principal: Principal
     if_match: int | None = None
+
+    def note(self, action: str, resource: str) -> Note:
+        """Give what tells the audit log of a change; see `AuditEvent`."""
+        return self.edge.audit.note(self.principal, action, resource)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ def create_route(call: Call[RouteCreate]) -> RouteView:
     now, route = call.edge.clock.now(), call.input.entity()
     _check(call.edge, call.principal.tenant, route)
     made = replace(route, created_at=now, updated_at=now, updated_by=call.principal.subject)
-    return RouteView.model_validate(call.edge.routes.create(call.principal.tenant, made))
+    note = call.note("route.create", f"routes/{route.name}")
+    return RouteView.model_validate(call.edge.routes.create(call.principal.tenant, made, note))
 
 
 @routes.get(
@@ -99,7 +100,10 @@ def change_route(call: Call[RoutePatch]) -> RouteView:
         _check(call.edge, tenant, changed)
         return replace(changed, updated_at=now, updated_by=call.principal.subject)
 
-    return RouteView.model_validate(call.edge.routes.update(tenant, call.path["route"], change))
+    name = call.path["route"]
+    return RouteView.model_validate(
+        call.edge.routes.update(tenant, name, change, call.note("route.change", f"routes/{name}"))
+    )
 
 
 @routes.delete("/routes/{route}", permission=Permission.ROUTES_MANAGE, returns=RouteView, summary="Delete a route")
@@ -109,7 +113,7 @@ def delete_route(call: Call[NoQuery]) -> RouteView:
     users = [one.name for one in call.edge.routes.all(tenant).values() if name in (*one.fallbacks, one.degrade_to)]
     if users:
         raise Conflict(f"Routes {', '.join(users)} fall back or degrade to {name!r}; change them first.")
-    return RouteView.model_validate(call.edge.routes.delete(tenant, name))
+    return RouteView.model_validate(call.edge.routes.delete(tenant, name, call.note("route.delete", f"routes/{name}")))
 
 
 @routes.act(

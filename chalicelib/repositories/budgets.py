@@ -10,6 +10,7 @@ from chalicelib.domain.budgets import MAX_BUDGETS, Budget
 from chalicelib.errors import ConditionFailed, Conflict, NotFound
 from chalicelib.ports.table import Delete, Item, Put, Query, Table
 from chalicelib.repositories import keys
+from chalicelib.repositories.audit import Note, told
 from chalicelib.repositories.codec import Codec
 
 _budgets = Codec(Budget)
@@ -34,33 +35,42 @@ class Budgets:
             raise NotFound(f"There is no budget {name!r}. GET /v1/budgets lists those there are.")
         return _budgets.load(item)
 
-    def create(self, tenant: Tenant, budget: Budget) -> Budget:
-        """Store a new budget. Raises `Conflict` when there is one of that name, or as many as there can be."""
+    def create(self, tenant: Tenant, budget: Budget, note: Note | None = None) -> Budget:
+        """
+        Store a new budget, and with it what *note* tells.
+
+        Raises `Conflict` when there is one of that name, or as many as there can be.
+        """
         if len(self.all(tenant)) >= MAX_BUDGETS:
             raise Conflict(f"There are {MAX_BUDGETS} budgets, which is as many as there can be; delete one first.")
         made = replace(budget, version=1)
         try:
-            self._table.write(Put(_item(tenant, made), if_absent=True))
+            self._table.write(Put(_item(tenant, made), if_absent=True), *told(note, None, _budgets.dump(made)))
         except ConditionFailed as lost:
             raise Conflict(f"A budget {budget.name!r} exists already; change it, or choose another name.") from lost
         return made
 
-    def update(self, tenant: Tenant, name: str, change: Callable[[Budget], Budget]) -> Budget:
+    def update(self, tenant: Tenant, name: str, change: Callable[[Budget], Budget], note: Note | None = None) -> Budget:
         """Store what *change* makes of the budget. Raises `NotFound`, or `Conflict` if it changed meanwhile."""
         current = self.get(tenant, name)
         changed = replace(change(current), version=current.version + 1)
-        self._write(name, Put(_item(tenant, changed), if_version=current.version))
+        self._write(
+            name,
+            Put(_item(tenant, changed), if_version=current.version),
+            *told(note, _budgets.dump(current), _budgets.dump(changed)),
+        )
         return changed
 
-    def delete(self, tenant: Tenant, name: str) -> Budget:
+    def delete(self, tenant: Tenant, name: str, note: Note | None = None) -> Budget:
         """Take the budget away; what it counted stays. Raises as `update` does."""
         current = self.get(tenant, name)
-        self._write(name, Delete(keys.budget(tenant, name), if_version=current.version))
+        gone = Delete(keys.budget(tenant, name), if_version=current.version)
+        self._write(name, gone, *told(note, _budgets.dump(current), None))
         return current
 
-    def _write(self, name: str, operation: Put | Delete) -> None:
+    def _write(self, name: str, *operations: Put | Delete) -> None:
         try:
-            self._table.write(operation)
+            self._table.write(*operations)
         except ConditionFailed as lost:
             raise Conflict(f"Budget {name!r} was changed by somebody else; read it again.") from lost
 

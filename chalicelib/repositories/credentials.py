@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from pydantic import JsonValue
+
 from chalicelib.domain.access import Principal, Tenant
 from chalicelib.domain.credentials import ApiKey, opens, split_credential
 from chalicelib.domain.identifiers import KeyId
 from chalicelib.errors import ConditionFailed, Conflict, NotFound, Unauthenticated
 from chalicelib.ports.table import IndexName, Item, Put, Query, Table, TableName
 from chalicelib.repositories import keys
+from chalicelib.repositories.audit import Note, told
 from chalicelib.repositories.codec import Codec
 
 _keys = Codec(ApiKey)
@@ -52,16 +55,20 @@ class ApiKeys:
             raise NotFound(f"There is no API key {key_id}.")
         return key
 
-    def add(self, key: ApiKey) -> None:
-        """Store a new key."""
-        self._table.write(Put(_item(key), if_absent=True))
+    def add(self, key: ApiKey, note: Note | None = None) -> None:
+        """Store a new key, and with it what *note* tells."""
+        self._table.write(Put(_item(key), if_absent=True), *told(note, None, _public(key)))
 
-    def update(self, tenant: Tenant, key_id: KeyId, change: Callable[[ApiKey], ApiKey]) -> ApiKey:
+    def update(
+        self, tenant: Tenant, key_id: KeyId, change: Callable[[ApiKey], ApiKey], note: Note | None = None
+    ) -> ApiKey:
         """Replace the key by what *change* makes of it. Raises `NotFound`, or `Conflict` if it changed meanwhile."""
         current = self.get(tenant, key_id)
         changed = change(current)
         try:
-            self._table.write(Put(_item(changed), if_version=current.version))
+            self._table.write(
+                Put(_item(changed), if_version=current.version), *told(note, _public(current), _public(changed))
+            )
         except ConditionFailed as lost:
             raise Conflict(f"API key {key_id} was changed by somebody else; read it again.") from lost
         return replace(changed, version=current.version + 1)
@@ -71,6 +78,11 @@ class ApiKeys:
         query = Query(TableName.CONFIG, keys.api_keys_of(tenant), IndexName.GSI1, descending=True)
         page = self._table.query(replace(query, limit=limit, cursor=cursor))
         return [_keys.load(item) for item in page.items], page.cursor
+
+
+def _public(key: ApiKey) -> dict[str, JsonValue]:
+    """Give what may be told of *key*."""
+    return {name: value for name, value in _keys.dump(key).items() if name != "digest"}
 
 
 def _item(key: ApiKey) -> Item:

@@ -144,6 +144,16 @@ def route_version(tenant: Tenant, name: str, number: int) -> Key:
     return Key(TableName.CONFIG, f"{tenant.tenant_id}#routes#{name}", f"version#{number:08d}")
 
 
+def audit_event(tenant: Tenant, event_id: str) -> Key:
+    """Name an audit event's row; they are in order of time."""
+    return Key(TableName.AUDIT, f"{tenant.tenant_id}#audit", event_id)
+
+
+def audit_of(tenant: Tenant, resource: str) -> str:
+    """Name the secondary partition that lists the audit events of one thing."""
+    return f"{tenant.tenant_id}#audit#{resource}"
+
+
 def budget(tenant: Tenant, name: str) -> Key:
     """Name a budget's row."""
     return Key(TableName.CONFIG, f"{tenant.tenant_id}#budgets", name)

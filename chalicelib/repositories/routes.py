@@ -10,6 +10,7 @@ from chalicelib.domain.routes import Route
 from chalicelib.errors import ConditionFailed, Conflict, NotFound
 from chalicelib.ports.table import Delete, Item, Put, Query, Table
 from chalicelib.repositories import keys
+from chalicelib.repositories.audit import Note, told
 from chalicelib.repositories.codec import Codec
 
 MAX_ROUTES = 200
@@ -42,19 +43,24 @@ class Routes:
             return self._configured[name]
         raise missing(name)
 
-    def create(self, tenant: Tenant, route: Route) -> Route:
-        """Store a new route. Raises `Conflict` when the tenant has one of that name, or as many as it can have."""
+    def create(self, tenant: Tenant, route: Route, note: Note | None = None) -> Route:
+        """
+        Store a new route, and with it what *note* tells.
+
+        Raises `Conflict` when the tenant has one of that name, or as many as it can have.
+        """
         if len(self.all(tenant)) >= MAX_ROUTES:
             raise Conflict(f"There are {MAX_ROUTES} routes, which is as many as there can be; delete one first.")
         last = self._latest_version(tenant, route.name)
         stored = replace(route, version=last + 1)
+        puts = Put(_item(tenant, stored), if_absent=True), Put(_past(tenant, stored), if_absent=True)
         try:
-            self._table.write(Put(_item(tenant, stored), if_absent=True), Put(_past(tenant, stored), if_absent=True))
+            self._table.write(*puts, *told(note, None, _routes.dump(stored)))
         except ConditionFailed as lost:
             raise Conflict(f"A route {route.name!r} exists already; change it, or choose another name.") from lost
         return stored
 
-    def update(self, tenant: Tenant, name: str, change: Callable[[Route], Route]) -> Route:
+    def update(self, tenant: Tenant, name: str, change: Callable[[Route], Route], note: Note | None = None) -> Route:
         """
         Store what *change* makes of the route as its next version. Raises `NotFound`, or `Conflict` if it changed.
 
@@ -65,15 +71,16 @@ class Routes:
             raise Conflict(f"Route {name!r} is configured by the environment; create one of that name to replace it.")
         changed = replace(change(current), version=current.version + 1)
         operations = Put(_item(tenant, changed), if_version=current.version), Put(_past(tenant, changed))
-        self._write(name, *operations)
+        self._write(name, *operations, *told(note, _routes.dump(current), _routes.dump(changed)))
         return changed
 
-    def delete(self, tenant: Tenant, name: str) -> Route:
+    def delete(self, tenant: Tenant, name: str, note: Note | None = None) -> Route:
         """Take the route away; its versions stay. Raises as `update` does."""
         current = self.get(tenant, name)
         if not current.version:
             raise Conflict(f"Route {name!r} is configured by the environment, where it must be taken away.")
-        self._write(name, Delete(keys.route(tenant, name), if_version=current.version))
+        gone = Delete(keys.route(tenant, name), if_version=current.version)
+        self._write(name, gone, *told(note, _routes.dump(current), None))
         return current
 
     def versions(self, tenant: Tenant, name: str, *, limit: int, cursor: str | None) -> tuple[list[Route], str | None]:

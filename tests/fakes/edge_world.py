@@ -24,6 +24,7 @@ from chalicelib.domain.identifiers import KeyId, TenantId, new_id
 from chalicelib.edge.application import create_app
 from chalicelib.edge.dependencies import Edge
 from chalicelib.edge.user_tokens import UserTokens
+from chalicelib.repositories.audit import AuditLog
 from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.credentials import ApiKeys
@@ -172,6 +173,7 @@ class World:
             routes=Routes(self.table, {}),
             budgets=Budgets(self.table),
             ledger=Ledger(self.table),
+            audit=AuditLog(self.table, self.clock),
             api_keys=ApiKeys(self.table),
             idempotency=IdempotencyRecords(self.table),
             blobs=FileBlobs(folder / "blobs", self.clock, b"k" * 32),

@@ -201,6 +201,7 @@ ROWS = {
     "change_budget": Row(lambda platform: _budget(platform, {"limit_usd_micros": 2}), 404),
     "delete_budget": Row(_budget, 404),
     "get_usage": Row(at("/usage")),
+    "list_audit_events": Row(at("/audit")),
     "list_components": Row(at("/components")),
     "get_me": Row(at("/me")),
     "create_api_key": Row(at("/api-keys", {"name": "one", "roles": ["reader"]}), narrowed=403),

@@ -49,6 +49,7 @@ def test_every_key_a_tenant_reads_or_writes_begins_with_its_id(
         keys.alias(tenant, name),
         keys.idempotency(tenant, text, text),
         keys.budget(tenant, name),
+        keys.audit_event(tenant, name),
         keys.counter(tenant, account_of(Budget(name, BudgetScope.USER, Period.DAY, 1), text, AT)),
         keys.reservation(tenant, name, 1, 7),
         keys.ledger_entry(tenant, name, 1),
@@ -61,6 +62,7 @@ def test_every_key_a_tenant_reads_or_writes_begins_with_its_id(
         keys.runs_of(tenant),
         keys.api_keys_of(tenant),
         keys.entries_of(tenant),
+        keys.audit_of(tenant, text),
     ]
     blobs = [keys.raw_blob(tenant, document, AttemptId(name)), keys.text_blob(tenant, document, AttemptId(name))]
     assert all(_tenant_of(row) == tenant.tenant_id for row in rows)
