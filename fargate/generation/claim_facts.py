@@ -71,7 +71,7 @@ def names(text: str) -> list[str]:
     found: list[str] = []
     for word in _TOKEN.finditer(text):
         token = word.group().rstrip(".-_:/")
-        if _is_identifier(token) or (capitals and _is_name(token, text[: word.start()])):
+        if _is_identifier(token) or (capitals and _is_name(token, text, word.start())):
             found.append(token.casefold().removesuffix("'s").removesuffix("’s"))
     return list(dict.fromkeys(found))
 
@@ -216,7 +216,7 @@ def _written(text: str) -> Iterator[Number]:
 
 _TOKEN = re.compile(r"[^\W_](?:[\w’'./:-]*\w)?")
 _GERMAN = re.compile(r"\b(?:der|die|das|und|ist|nicht|ein|eine|wird|werden|mit|für)\b", re.I)
-_BEGINS = re.compile(r"(?:^|[.!?:;…。]|\n)[\s\"'“‘«(\[*_`>#|-]*$")
+_SIGNS_BETWEEN = " \t\"'“‘«([*_`>#|-"
 
 
 def _has_capital_nouns(text: str) -> bool:
@@ -231,5 +231,12 @@ def _is_identifier(token: str) -> bool:
     return inner or any(sign.isdigit() for sign in token) or "_" in token
 
 
-def _is_name(token: str, before: str) -> bool:
-    return len(token) > 1 and token[0].isupper() and not _BEGINS.search(before)
+def _is_name(token: str, text: str, start: int) -> bool:
+    return len(token) > 1 and token[0].isupper() and not _begins(text, start)
+
+
+def _begins(text: str, start: int) -> bool:
+    """Say whether a sentence begins at *start*, but for quotes, brackets and Markdown's signs."""
+    while start > 0 and text[start - 1] in _SIGNS_BETWEEN:
+        start -= 1
+    return start == 0 or text[start - 1] in ".!?:;…。\n"

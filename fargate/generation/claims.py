@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from chalicelib.domain.runs import Citation, Claim, Evidence, Passage, Verdict
 from fargate.generation.claim_facts import Date, Number, dates, names, numbers
@@ -139,7 +140,10 @@ def contradiction(text: str, quote: str) -> str | None:
 
 
 def _all(passage: Passage) -> str:
-    return "\n".join([passage.name, *passage.heading_path, passage.context, plain(passage.text)])
+    return "\n".join([passage.name, *passage.heading_path, passage.context, _plain(passage.text)])
+
+
+_plain = lru_cache(maxsize=128)(plain)  # every claim of an answer looks at the same few passages
 
 
 _QUOTATION = re.compile(r"\"([^\"\n]{8,})\"|“([^”\n]{8,})”|«([^»\n]{8,})»|„([^“”\n]{8,})[“”]")
@@ -186,8 +190,9 @@ def _swapped(statement: str, source: str) -> bool:
 
 
 def _missing_dates(statement: str, source: str) -> bool:
-    held = [reading for readings in dates(source) for reading in readings]
-    return any(not any(_covers(one, other) for one in readings for other in held) for readings in dates(statement))
+    wanted = dates(statement)
+    held = [reading for readings in dates(source) for reading in readings] if wanted else []
+    return any(not any(_covers(one, other) for one in readings for other in held) for readings in wanted)
 
 
 def _covers(said: Date, held: Date) -> bool:
@@ -195,9 +200,17 @@ def _covers(said: Date, held: Date) -> bool:
 
 
 def _missing_numbers(statement: str, source: str) -> list[Number]:
-    held = numbers(source)
-    held += [Number(frozenset([float(part)])) for found in dates(source) for one in found for part in one if part]
-    return [number for number in numbers(statement) if not any(_agree(number, other) for other in held)]
+    wanted = numbers(statement)
+    if not wanted:
+        return []
+    held = _held_numbers(source)
+    return [number for number in wanted if not any(_agree(number, other) for other in held)]
+
+
+@lru_cache(maxsize=128)
+def _held_numbers(source: str) -> Sequence[Number]:
+    parts = [part for found in dates(source) for one in found for part in one if part]
+    return [*numbers(source), *(Number(frozenset([float(part)])) for part in parts)]
 
 
 def _agree(one: Number, other: Number) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 
 from chalicelib.domain.runs import Passage
 from fargate.generation.claim_words import content_words
@@ -33,8 +34,7 @@ def locate(statement: str, passage: Passage) -> Span | None:
     Words count by how rare they are in the passage. Of equal runs the shorter, then the earlier. None where no sentence
     holds `LEAST_SHARE` of the words.
     """
-    units = [(one.start, one.end) for one in sentences(passage.text)] or _lines(passage.text)
-    words = [content_words(plain(passage.text[start:end])) for start, end in units]
+    units, words = _units(passage.text)
     wanted = _weighed(content_words(plain(statement)), words)
     run = _best_run(wanted, words)
     if run is None:
@@ -42,6 +42,13 @@ def locate(statement: str, passage: Passage) -> Span | None:
     start, end = units[run[0]][0], units[run[1]][1]
     held: set[str] = set().union(*words[run[0] : run[1] + 1])
     return Span(passage.start + start, passage.start + end, passage.text[start:end], _share(wanted, held))
+
+
+@lru_cache(maxsize=128)
+def _units(text: str) -> tuple[Sequence[tuple[int, int]], Sequence[frozenset[str]]]:
+    """Give where the sentences of *text* stand, and the words of each; remembered, as each claim asks again."""
+    units = [(one.start, one.end) for one in sentences(text)] or _lines(text)
+    return units, [frozenset(content_words(plain(text[start:end]))) for start, end in units]
 
 
 def _lines(text: str) -> list[tuple[int, int]]:
@@ -57,11 +64,11 @@ def _lines(text: str) -> list[tuple[int, int]]:
     return found
 
 
-def _weighed(statement: set[str], units: Sequence[set[str]]) -> Mapping[str, float]:
+def _weighed(statement: set[str], units: Sequence[frozenset[str]]) -> Mapping[str, float]:
     return {word: 1 / (1 + sum(word in unit for unit in units)) ** 0.5 for word in sorted(statement)}
 
 
-def _best_run(wanted: Mapping[str, float], units: Sequence[set[str]]) -> tuple[int, int] | None:
+def _best_run(wanted: Mapping[str, float], units: Sequence[frozenset[str]]) -> tuple[int, int] | None:
     shares = [_share(wanted, unit) for unit in units]
     first = max(range(len(units)), key=lambda place: (shares[place], -place), default=None)
     if first is None or shares[first] < LEAST_SHARE:
@@ -79,6 +86,6 @@ def _best_run(wanted: Mapping[str, float], units: Sequence[set[str]]) -> tuple[i
     return low, high
 
 
-def _share(wanted: Mapping[str, float], held: set[str]) -> float:
+def _share(wanted: Mapping[str, float], held: Set[str]) -> float:
     total = sum(wanted.values())
     return sum(weight for word, weight in wanted.items() if word in held) / total if total else 0.0
