@@ -71,6 +71,8 @@ def names(text: str) -> list[str]:
     found: list[str] = []
     for word in _TOKEN.finditer(text):
         token = word.group().rstrip(".-_:/")
+        if token.casefold() in FACT_WORDS:
+            continue
         if _is_identifier(token) or (capitals and _is_name(token, text, word.start())):
             found.append(token.casefold().removesuffix("'s").removesuffix("’s"))
     return list(dict.fromkeys(found))
@@ -176,6 +178,8 @@ _WRITTEN = {
     for word in words.split()
 }
 _AMBIGUOUS = frozenset(["once", "sept", "s"])  # English once, the month
+FACT_WORDS = frozenset([*_MONTHS, *_UNITS, *_WRITTEN, *_SCALES]) - {"once", "mai", "s"}
+"""Words of dates and figures, which are compared by what they come to."""
 _COUNTED = re.compile(
     rf"\b({'|'.join(sorted(_WRITTEN.keys() - _AMBIGUOUS, key=len, reverse=True))})\b"
     rf"(?:[\s-]({'|'.join(_WRITTEN.keys() - _AMBIGUOUS)}))?(?:[\s-]([^\W\d_]+))?",

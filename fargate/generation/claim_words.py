@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from chalicelib.domain.stop_words import STOP_WORDS
 from chalicelib.domain.words import words_of
+from fargate.generation.claim_facts import FACT_WORDS
 
 STEM = 6
 """Longer words count by their first characters: endings differ between a passage and what is made of it."""
 
-_IDLE = frozenset().union(*STOP_WORDS.values())
+_CONTRACTED = "can cannot don doesn isn aren wasn weren won hasn haven didn couldn shouldn wouldn t s ll re ve"
+_IDLE = frozenset().union(_CONTRACTED.split(), FACT_WORDS, *STOP_WORDS.values())
+"""Negations and what belongs to a figure or a date are compared by themselves."""
 
 
 def content_words(text: str) -> set[str]:
