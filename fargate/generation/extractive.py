@@ -110,8 +110,10 @@ async def _compare(
     cosines = (vectors @ asked).tolist()
     about = {passage.chunk_id: passage.reasons.dense_score or 0.0 for passage in passages}
     about |= dict(zip((passage.chunk_id for passage in unknown), cosines[len(candidates) :], strict=True))
+    # Counted from what texts that have nothing to do with each other have: models differ in little else.
+    unrelated = embedder.info.unrelated
     scores = [
-        (cosine + about[candidate.passage.chunk_id]) / 2
+        ((cosine + about[candidate.passage.chunk_id]) / 2 - unrelated) / (1 - unrelated)
         for candidate, cosine in zip(candidates, cosines[: len(candidates)], strict=True)
     ]
     usage = Usage(input_tokens=sum(embedded.tokens))
