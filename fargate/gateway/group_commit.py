@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from chalicelib.domain.access import Tenant
 from chalicelib.errors import ConditionFailed, Unavailable
 from chalicelib.ports.clock import Clock
-from chalicelib.repositories.ledger import Booked, Change, Ledger, weight
+from chalicelib.repositories.ledger import Booked, Change, Hold, Ledger, weight
 from fargate.gateway.planning import Chance
 
 MAX_WEIGHT = 96
 DEADLINE_S = 5.0
 LONGEST_WAIT_S = 0.2
+PATIENCE_S = 0.01
 _FIRST_WAIT_S = 0.004
 
 _Waiting = tuple[Change, asyncio.Future[Booked]]
@@ -26,12 +27,17 @@ _Waiting = tuple[Change, asyncio.Future[Booked]]
 class _Line:
     waiting: deque[_Waiting] = field(default_factory=deque)
     worker: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+
+    def is_worked(self) -> bool:
+        return self.worker is not None and not self.worker.done()
 
 
 class GroupCommit:
     """
     Books changes without a race within this process: each tenant has one writer at a time, which takes along whatever
-    has gathered meanwhile. Other processes are met at the store's conditions; who loses tries again.
+    has gathered meanwhile. Nobody waits for a settlement, so that it waits `PATIENCE_S` for a hold that takes it along,
+    which spares a transaction. Other processes are met at the store's conditions; who loses tries again.
     """
 
     def __init__(self, ledger: Ledger, clock: Clock, chance: Chance = random.random) -> None:
@@ -49,14 +55,24 @@ class GroupCommit:
         line = self._lines.setdefault(tenant, _Line())
         future: asyncio.Future[Booked] = asyncio.get_running_loop().create_future()
         line.waiting.append((change, future))
-        if line.worker is None or line.worker.done():
-            line.worker = asyncio.create_task(self._work(tenant, line))
+        if isinstance(change, Hold):
+            self._begin(tenant, line)
+        elif line.timer is None and not line.is_worked():
+            line.timer = asyncio.get_running_loop().call_later(PATIENCE_S, self._begin, tenant, line)
         return future
 
     async def idle(self) -> None:
         """Wait until nothing is left to be done."""
-        while workers := [line.worker for line in self._lines.values() if line.worker is not None]:
-            await asyncio.gather(*workers)
+        while lines := list(self._lines.items()):
+            await asyncio.gather(*(self._begin(tenant, line) for tenant, line in lines))
+
+    def _begin(self, tenant: Tenant, line: _Line) -> asyncio.Task[None]:
+        if line.timer is not None:
+            line.timer.cancel()
+            line.timer = None
+        if line.worker is None or not line.is_worked():
+            line.worker = asyncio.create_task(self._work(tenant, line))
+        return line.worker
 
     async def _work(self, tenant: Tenant, line: _Line) -> None:
         while line.waiting:
@@ -69,7 +85,8 @@ class GroupCommit:
                 for (_, future), one in zip(batch, booked, strict=True):
                     if not future.done():
                         future.set_result(one)
-        self._lines.pop(tenant, None)
+        if self._lines.get(tenant) is line:
+            del self._lines[tenant]
 
     async def _booked(self, tenant: Tenant, changes: Sequence[Change]) -> list[Booked]:
         deadline, wait_s = self._clock.monotonic() + DEADLINE_S, _FIRST_WAIT_S
