@@ -56,6 +56,11 @@ class ExtractiveAnswerer:
             yield word
         yield draft
 
+    async def decline(self, question: str, passages: Sequence[Passage], config: ReleaseConfig) -> Draft | None:
+        """Give the abstention, where no sentence of *passages* is worth enough; None where one is."""
+        draft = await self._draft(question, passages, config)
+        return draft if draft.abstained else None
+
     async def _draft(self, question: str, passages: Sequence[Passage], config: ReleaseConfig) -> Draft:
         candidates = await asyncio.to_thread(_candidates, passages)
         if not candidates:

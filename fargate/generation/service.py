@@ -74,7 +74,8 @@ class GenerationService:
         self._retriever = retriever
         self._runs = runs
         self._remembered = remembered
-        self._answerers = {EXTRACTIVE: ExtractiveAnswerer(embedders), **(answerers or {})}
+        self._extractive = ExtractiveAnswerer(embedders)
+        self._answerers = {EXTRACTIVE: self._extractive, **(answerers or {})}
         self._claim_check = ClaimCheck(embedders, gateway)
         self._clock = clock
         self._entropy = entropy
@@ -209,6 +210,10 @@ class GenerationService:
 
     async def _written(self, answering: Answering) -> AsyncGenerator[str, None]:
         config = answering.release.config
+        await self._decline_first(answering)
+        if answering.draft is not None:
+            yield answering.draft.text
+            return
         writing = self._answerer(answering.release).write(answering.request.question, answering.passages, config)
         with answering.stages.stage("write", model=config.answer.model):
             async with aclosing(writing) as pieces:
@@ -217,6 +222,13 @@ class GenerationService:
                         answering.draft = piece
                     else:
                         yield piece
+
+    async def _decline_first(self, answering: Answering) -> None:
+        """Decline before a model is asked, where its release says so and no passage is good enough."""
+        config = answering.release.config
+        if config.answer.decline_first and config.answer.model != EXTRACTIVE:
+            with answering.stages.stage("weigh"):
+                answering.draft = await self._extractive.decline(answering.request.question, answering.passages, config)
 
     async def _check(self, answering: Answering) -> None:
         """Check the claims of the draft and do with it what its release's policy says."""

@@ -45,9 +45,14 @@ def known(tmp_path: Path) -> Iterator[Knowledge]:
         yield opened
 
 
-def told(known: Knowledge, policy: ClaimPolicy) -> tuple[str, Answer]:
-    """Give the words of a stream, put together, and its whole answer."""
-    settings = GenerationSettings(model="test/inventive", claims=ClaimSettings(policy))
+def told(known: Knowledge, policy: ClaimPolicy, abstain_below: float | None = None) -> tuple[str, Answer]:
+    """Give the words of a stream, put together, and its whole answer; declined first where there is a bar."""
+    settings = GenerationSettings(
+        model="test/inventive",
+        claims=ClaimSettings(policy),
+        decline_first=abstain_below is not None,
+        abstain_below=abstain_below or 0.0,
+    )
     known.release(ReleaseConfig(INDEX, 1, Recipe(), answer=settings))
     service = GenerationService(
         releases=known.effective,
@@ -97,3 +102,12 @@ def test_refuse_declines_and_offers_the_nearest_passages(known: Knowledge) -> No
     assert said == answer.answer
     assert [one.quote for one in answer.nearest] == ["Everybody has thirty days of leave."]
     assert known.runs.list(known.tenant, limit=1, cursor=None)[0][0].nearest[0].name == "leave.md"
+
+
+def test_a_release_may_decline_before_its_model_is_asked(known: Knowledge) -> None:
+    """Where no sentence comes near enough; otherwise the model answers."""
+    said, answer = told(known, ClaimPolicy.MARK, abstain_below=0.99)
+    assert answer.abstained
+    assert said == answer.answer
+    assert answer.nearest
+    assert not told(known, ClaimPolicy.MARK, abstain_below=0.1)[1].abstained
