@@ -1,6 +1,24 @@
-"""What all tests share: properties are tried on the same examples in every run, so that a failure is a change's own."""
+"""What all tests share: one AWS for each process of them, and properties that are tried on the same examples."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import settings
 
-settings.register_profile("house", derandomize=True)
+if TYPE_CHECKING:
+    from tests.fakes.aws import Aws
+
+settings.register_profile("house", derandomize=True)  # so that a failure is a change's own
 settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[Aws]:
+    """Serve AWS, as moto has it."""
+    from tests.fakes.aws import aws_server
+
+    with aws_server() as server:
+        yield server

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.adapters.dynamodb_table import DynamoDbTable
 from chalicelib.adapters.sqlite_table import SqliteTable
 from chalicelib.contracts.gateway import CallLabels
 from chalicelib.domain.access import Principal, Role, Tenant
@@ -28,6 +29,7 @@ from chalicelib.domain.prices import Price, Tokens
 from chalicelib.domain.routes import Deployment, RouteKind
 from chalicelib.errors import BudgetExceeded, InvalidRequest
 from chalicelib.observability.metrics import Metrics
+from chalicelib.ports.table import Table, TableName
 from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.ledger import Ledger
 from fargate.gateway.budget_meter import EXPIRY_S, RECOVER_EVERY_S, BudgetMeter, Held
@@ -44,7 +46,7 @@ TEAM = Budget("team", BudgetScope.TENANT, Period.MONTH, 10 * WORST)
 class Books:
     """A meter and what it writes to."""
 
-    table: SqliteTable
+    table: Table
     clock: HandClock
     meter: BudgetMeter
     budgets: Budgets
@@ -61,7 +63,7 @@ class Books:
         return _meter(self.table, self.clock)
 
 
-def _meter(table: SqliteTable, clock: HandClock) -> BudgetMeter:
+def _meter(table: Table, clock: HandClock) -> BudgetMeter:
     return BudgetMeter(
         budgets=Budgets(table),
         ledger=Ledger(table),
@@ -75,10 +77,36 @@ def _meter(table: SqliteTable, clock: HandClock) -> BudgetMeter:
 def books(folder: Path, *budgets: Budget, clock: HandClock | None = None) -> Iterator[Books]:
     clock = clock or HandClock()
     with closing(SqliteTable(folder / "books.db", clock)) as table:
-        store = Budgets(table)
-        for budget in budgets:
-            store.create(ACME, budget)
-        yield Books(table, clock, _meter(table, clock), store, Ledger(table))
+        yield kept_in(table, clock, *budgets)
+
+
+def kept_in(table: Table, clock: HandClock, *budgets: Budget) -> Books:
+    """Give books that *table* holds, with *budgets*."""
+    store = Budgets(table)
+    for budget in budgets:
+        store.create(ACME, budget)
+    return Books(table, clock, _meter(table, clock), store, Ledger(table))
+
+
+Opening = Callable[[], Table]
+"""Opens the same table again, as another process would."""
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def opening(request: pytest.FixtureRequest, tmp_path: Path, clock: HandClock) -> Iterator[Opening]:
+    """Say how the table is opened, for each store there is."""
+    if request.param == "dynamodb":
+        aws = request.getfixturevalue("aws")
+        prefix = aws.tables(TableName.CONFIG, TableName.LEDGER)
+        yield lambda: DynamoDbTable(aws.client("dynamodb"), prefix, clock)
+        return
+    with ExitStack() as opened:
+        yield lambda: opened.enter_context(closing(SqliteTable(tmp_path / "books.db", clock)))
 
 
 def call(number: int = 0, *, subject: str = "key_1", **changed: Any) -> UpstreamCall:
@@ -116,7 +144,7 @@ async def admitted(meter: BudgetMeter, calls: list[UpstreamCall]) -> list[Held]:
     return [one for one in tried if isinstance(one, Held)]
 
 
-def test_calls_at_once_are_admitted_as_far_as_they_fit(tmp_path: Path) -> None:
+def test_calls_at_once_are_admitted_as_far_as_they_fit(opening: Opening, clock: HandClock) -> None:
     """64 of them against room for ten; what they come to stays within the limit."""
 
     async def scenario() -> None:
@@ -125,17 +153,17 @@ def test_calls_at_once_are_admitted_as_far_as_they_fit(tmp_path: Path) -> None:
         assert at.counter().reserved_usd_micros == TEAM.limit_usd_micros
         await asyncio.gather(*(settled(at.meter, one, outcome(WORST)) for one in held))
 
-    with books(tmp_path, TEAM) as at:
-        asyncio.run(scenario())
-        assert (at.counter().spent_usd_micros, at.counter().reserved_usd_micros) == (TEAM.limit_usd_micros, 0)
-        assert sum(one.cost_usd_micros for one in at.entries()) == TEAM.limit_usd_micros
+    at = kept_in(opening(), clock, TEAM)
+    asyncio.run(scenario())
+    assert (at.counter().spent_usd_micros, at.counter().reserved_usd_micros) == (TEAM.limit_usd_micros, 0)
+    assert sum(one.cost_usd_micros for one in at.entries()) == TEAM.limit_usd_micros
 
 
-def test_processes_at_once_admit_no_more_than_one_would(tmp_path: Path) -> None:
-    """Eight threads, each with an event loop and a meter of its own, over two connections to one file."""
+def test_processes_at_once_admit_no_more_than_one_would(opening: Opening, clock: HandClock) -> None:
+    """Eight threads, each with an event loop, a meter and a connection of its own, and 64 calls in all."""
 
     def process(number: int) -> int:
-        table = at.table if number % 2 else second
+        table = opening()
 
         async def scenario() -> int:
             meter = _meter(table, at.clock)
@@ -145,11 +173,11 @@ def test_processes_at_once_admit_no_more_than_one_would(tmp_path: Path) -> None:
 
         return asyncio.run(scenario())
 
-    with books(tmp_path, TEAM) as at, closing(SqliteTable(tmp_path / "books.db", at.clock)) as second:
-        with ThreadPoolExecutor(8) as threads:
-            assert sum(threads.map(process, range(8))) == 10
-        assert at.counter().committed_usd_micros == TEAM.limit_usd_micros
-        assert len(at.entries()) == 10
+    at = kept_in(opening(), clock, TEAM)
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(process, range(8))) == 10
+    assert (at.counter().spent_usd_micros, at.counter().reserved_usd_micros) == (TEAM.limit_usd_micros, 0)
+    assert len(at.entries()) == 10
 
 
 def test_what_a_call_did_not_need_is_free_again(tmp_path: Path) -> None:
@@ -206,7 +234,7 @@ def test_a_new_period_begins_with_nothing_spent(tmp_path: Path) -> None:
         assert at.ledger.counter(ACME, account_of(daily, "", yesterday)).spent_usd_micros == WORST
 
 
-def test_what_a_dead_process_reserved_is_settled_at_its_worst(tmp_path: Path) -> None:
+def test_what_a_dead_process_reserved_is_settled_at_its_worst(opening: Opening, clock: HandClock) -> None:
     """The provider may have answered: so it is counted, once, and the ledger says that the call was lost."""
 
     async def scenario() -> None:
@@ -216,10 +244,10 @@ def test_what_a_dead_process_reserved_is_settled_at_its_worst(tmp_path: Path) ->
         await asyncio.gather(*(one.reserve(call(number)) for number, one in enumerate(others, 2)))
         await settled(at.meter, held, outcome(1))
 
-    with books(tmp_path, TEAM) as at:
-        asyncio.run(scenario())
-        assert (at.counter().spent_usd_micros, at.counter().reserved_usd_micros) == (WORST, 3 * WORST)
-        assert [(one.status, one.cost_usd_micros) for one in at.entries()] == [(EntryStatus.LOST, WORST)]
+    at = kept_in(opening(), clock, TEAM)
+    asyncio.run(scenario())
+    assert (at.counter().spent_usd_micros, at.counter().reserved_usd_micros) == (WORST, 3 * WORST)
+    assert [(one.status, one.cost_usd_micros) for one in at.entries()] == [(EntryStatus.LOST, WORST)]
 
 
 def test_a_caller_who_leaves_while_reserving_holds_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,92 @@
+"""The only maker of AWS clients, and what their failures mean to a caller of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from chalicelib.errors import DependencyError, InvalidRequest, RagError, Unavailable
+
+# Eight attempts of the standard mode answered every call of a store that failed three times out of five. The adaptive
+# mode slows a whole client down for one throttled key.
+CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 8},
+    connect_timeout=2,
+    read_timeout=10,
+    max_pool_connections=64,
+    user_agent_extra="ragstone",
+)
+_DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+    }
+)
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+_MISSING = frozenset({"ResourceNotFoundException", "NoSuchBucket", "QueueDoesNotExist"})
+_REFUSED = frozenset({"ValidationException", "ValidationError", "InvalidParameterValue"})
+
+
+def client(service: str) -> Any:
+    """
+    Give a client of *service*, for use by any number of threads.
+
+    Region, credentials and endpoints come from where boto3 looks for them: a task's role, or the environment
+    (`AWS_ENDPOINT_URL_DYNAMODB` for another address).
+    """
+    return boto3.session.Session().client(service, config=CONFIG)
+
+
+@contextmanager
+def aws_errors(what: str) -> Iterator[None]:
+    """
+    Turn what boto3 raises in the block into an error of ours; *what* names the store in the message.
+
+    Only error codes are passed on: messages of AWS repeat keys, names and values of the request.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise error_of(what, error_code(error)) from None
+    except HTTPClientError as error:
+        raise Unavailable(f"{what} does not answer ({type(error).__name__}); try again.") from None
+    except BotoCoreError as error:
+        raise _misconfigured(what, type(error).__name__) from None
+
+
+def error_code(error: ClientError) -> str:
+    """Give the code of an answer that says no; that of an empty answer is its status."""
+    return str(error.response.get("Error", {}).get("Code", "unknown"))
+
+
+def was_retried(response: Any) -> bool:
+    """Say whether boto3 sent the request again, so that it may have been carried out twice."""
+    return int(response.get("ResponseMetadata", {}).get("RetryAttempts", 0)) > 0
+
+
+def error_of(what: str, code: str) -> RagError:
+    """Give the error that says *code*."""
+    if code in _DENIED:
+        return _misconfigured(what, code)
+    if code in _EXPIRED:
+        return Unavailable(f"The platform's credentials for {what} have expired ({code}); try again.", reason=code)
+    if code in _MISSING:
+        return _misconfigured(what, code)
+    if code in _REFUSED:
+        return InvalidRequest(f"{what} does not take this request ({code}).")
+    return Unavailable(f"{what} cannot answer now ({code}); try again.", reason=code)
+
+
+def _misconfigured(what: str, reason: str) -> DependencyError:
+    return Unavailable(
+        f"{what} cannot be used as the platform is configured ({reason}); an administrator must see to it.",
+        reason=reason,
+    )

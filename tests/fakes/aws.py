@@ -1,0 +1,79 @@
+"""AWS as moto has it: a server on this machine that boto3 reaches as it reaches AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from chalicelib.adapters.aws_clients import CONFIG
+from chalicelib.adapters.dynamodb_table import definition
+from chalicelib.ports.table import TableName
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+_prefixes = count(1)
+
+
+@dataclass(frozen=True)
+class Aws:
+    """A server, and the clients that reach it."""
+
+    url: str
+
+    def client(self, service: str) -> Any:
+        """Give a client made as the platform makes them; one for all, since making one takes long."""
+        return _client(self.url, service)
+
+    def tables(self, *families: TableName) -> str:
+        """Make the tables of a platform of its own, or only those of *families*; give the prefix of their names."""
+        prefix = f"t{next(_prefixes)}-"
+        for table in families or TableName:
+            self.client("dynamodb").create_table(**definition(table, prefix))
+        return prefix
+
+
+@cache
+def _client(url: str, service: str) -> Any:
+    session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-central-1")
+    return session.client(service, config=CONFIG, endpoint_url=url)
+
+
+class _Quiet(WSGIRequestHandler):
+    """Writes no line for each request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """See `WSGIRequestHandler`."""
+
+
+@contextmanager
+def aws_server() -> Iterator[Aws]:
+    """
+    Serve AWS on a free port.
+
+    One request at a time: DynamoDB carries out each call as a whole, and moto does not where several threads call.
+    """
+    moto, one_at_a_time = DomainDispatcherApplication(create_backend_app), Lock()
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        with one_at_a_time:
+            return list(moto(environ, start_response))
+
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield Aws(f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
