@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from contextvars import copy_context
+from dataclasses import replace
 
 from chalicelib.contracts.asking import (
     Answer,
@@ -44,6 +45,7 @@ from chalicelib.repositories.runs import Runs
 from fargate.generation.answering import Answering
 from fargate.generation.claim_check import ClaimCheck
 from fargate.generation.claim_policy import apply_policy
+from fargate.generation.claim_split import split
 from fargate.generation.drafts import Answerer, Draft
 from fargate.generation.extractive import ExtractiveAnswerer
 
@@ -234,6 +236,8 @@ class GenerationService:
         """Check the claims of the draft and do with it what its release's policy says."""
         config, question = answering.release.config, answering.request.question
         draft, passages = answering.written(), answering.passages
+        if not (draft.statements or draft.abstained):
+            draft = replace(draft, statements=split(draft.text))
         with answering.stages.stage("check"):
             checked = await self._claim_check.check(draft, passages, config, answering.principal)
         outcome = apply_policy(config.answer.claims.policy, draft, checked.claims, question, passages)

@@ -14,7 +14,7 @@ from chalicelib.domain.releases import ClaimPolicy, ClaimSettings, GenerationSet
 from chalicelib.domain.runs import Passage, Verdict
 from chalicelib.repositories.remembered_answers import RememberedAnswers
 from fargate.generation.abstention import nearest
-from fargate.generation.drafts import Draft, Statement
+from fargate.generation.drafts import Draft
 from fargate.generation.service import GenerationService
 from tests.fakes.knowledge import INDEX, Knowledge, knowledge, reader
 
@@ -23,7 +23,7 @@ RIGHT, WRONG = "Everybody has 30 days of leave.", "Managers have 90 days of leav
 
 
 class Inventive:
-    """See `Answerer`: says one thing that its first passage holds, and one that it does not."""
+    """See `Answerer`: says one thing that its first passage holds, and one that it does not, and splits nothing."""
 
     description = "invents"
 
@@ -34,8 +34,7 @@ class Inventive:
         text = f"{RIGHT} [1] {WRONG} [1]"
         for word in text.split(" "):
             yield word + " "
-        statements = [Statement(RIGHT, (1,)), Statement(WRONG, (1,))]
-        yield Draft(text + " ", nearest(question, passages[:1]), statements)
+        yield Draft(text + " ", nearest(question, passages[:1]))
 
 
 @pytest.fixture
