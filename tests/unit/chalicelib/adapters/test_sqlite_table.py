@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from chalicelib.adapters import sqlite_table
 from chalicelib.adapters.sqlite_table import SqliteTable
 from chalicelib.errors import StorageFull, Unavailable
 from chalicelib.ports.table import Item, Key, Put, Query, TableName
@@ -138,3 +140,14 @@ def test_a_closed_table_is_unavailable(tmp_path: Path, clock: HandClock) -> None
     ):
         with pytest.raises(Unavailable):
             call()
+
+
+def test_no_statement_reads_the_whole_table() -> None:
+    """However many rows it is about: each is looked up."""
+    statements = (sqlite_table._batch, sqlite_table._versions, sqlite_table._delete)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(sqlite_table._SCHEMA)
+        for count, statement in itertools.product((1, 2, 100), statements):
+            text = statement(count)
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {text}", ["x"] * text.count("?")).fetchall()
+            assert not [step for *_, step in plan if step.startswith("SCAN item")], plan
