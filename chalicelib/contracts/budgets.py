@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -66,6 +66,9 @@ class BudgetAccountView(ResponseModel):
     spent_usd_micros: int
     reserved_usd_micros: int = Field(description="Set aside for calls under way")
     remaining_usd_micros: int
+    state: Literal["ok", "warned", "spent"] = Field(
+        description="warned: over `warn_at`, until the period ends; spent: nothing is left beside what is set aside"
+    )
 
 
 class BudgetView(ResponseModel):

@@ -125,9 +125,11 @@ def _view(call: Call[Any], budget: Budget) -> BudgetView:
 
 
 def _account_view(account: Account, counter: Counter) -> BudgetAccountView:
+    left = max(account.limit_usd_micros - counter.committed_usd_micros, 0)
     return BudgetAccountView(
         subject=counter.subject or None,
         spent_usd_micros=counter.spent_usd_micros,
         reserved_usd_micros=counter.reserved_usd_micros,
-        remaining_usd_micros=max(account.limit_usd_micros - counter.committed_usd_micros, 0),
+        remaining_usd_micros=left,
+        state="spent" if not left else "warned" if counter.warned else "ok",
     )

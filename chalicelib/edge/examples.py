@@ -256,7 +256,11 @@ _BUDGET = BudgetView(
     resets_at=_AT + timedelta(days=20),
     accounts=[
         BudgetAccountView(
-            subject=None, spent_usd_micros=51_250_000, reserved_usd_micros=12_400, remaining_usd_micros=148_737_600
+            subject=None,
+            spent_usd_micros=51_250_000,
+            reserved_usd_micros=12_400,
+            remaining_usd_micros=148_737_600,
+            state="ok",
         )
     ],
     version=1,

@@ -51,7 +51,7 @@ def test_a_budget_is_kept_changed_and_deleted(world: World, admin: str) -> None:
     made = world.ask("POST", "/budgets", admin, TEAM)
     assert (made.status, made.body["version"], made.body["resets_at"]) == (201, 1, "2026-04-01T00:00:00Z")
     assert made.body["accounts"] == [
-        {"subject": None, "spent_usd_micros": 0, "reserved_usd_micros": 0, "remaining_usd_micros": 1_000}
+        {"subject": None, "spent_usd_micros": 0, "reserved_usd_micros": 0, "remaining_usd_micros": 1_000, "state": "ok"}
     ]
     assert world.ask("POST", "/budgets", admin, TEAM).problem == (409, "conflict")
     changed = world.ask("PATCH", "/budgets/team", admin, {"warn_at": 0.5}, headers={"If-Match": '"1"'})
@@ -83,15 +83,18 @@ def test_what_makes_no_sense_is_refused(world: World, admin: str, change: dict[s
 def test_a_budget_says_how_each_subject_stands(world: World, admin: str) -> None:
     """Who has spent most comes first; another tenant's spending is nowhere in it."""
     world.ask("POST", "/budgets", admin, {**TEAM, "name": "each", "scope": "user", "period": "day"})
-    budget = Budget("each", BudgetScope.USER, Period.DAY, 1_000)
-    for number, (user, cost, tenant) in enumerate([("ada", 100, ACME), ("bob", 300, ACME), ("eve", 500, RIVAL)]):
+    budget = Budget("each", BudgetScope.USER, Period.DAY, 1_000, warn_at=0.25)
+    held = [("ada", 400, ACME), ("bob", 300, ACME), ("cy", 1_000, ACME), ("eve", 500, RIVAL)]
+    for number, (user, amount, tenant) in enumerate(held):
         account = account_of(budget, user, world.clock.now())
-        hold = Hold(replace(ENTRY, call_id=f"call_{number}"), [account], 400, 2_000_000_000)
+        hold = Hold(replace(ENTRY, call_id=f"call_{number}"), [account], amount, 2_000_000_000)
         world.edge.ledger.book(tenant, [hold])
         if user == "bob":
-            world.edge.ledger.book(tenant, [Settlement(replace(hold.entry, cost_usd_micros=cost), hold)])
+            world.edge.ledger.book(tenant, [Settlement(replace(hold.entry, cost_usd_micros=300), hold)])
     accounts = world.ask("GET", "/budgets/each", admin).body["accounts"]
-    assert [tuple(one.values()) for one in accounts] == [("ada", 0, 400, 600), ("bob", 300, 0, 700)]
+    assert [tuple(one.values()) for one in accounts] == [
+        ("cy", 0, 1_000, 0, "spent"), ("ada", 0, 400, 600, "ok"), ("bob", 300, 0, 700, "warned"),
+    ]  # fmt: skip
 
 
 def test_usage_is_summed_by_whatever_is_asked(world: World) -> None:
