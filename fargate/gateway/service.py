@@ -152,8 +152,7 @@ class GatewayService:
         plan = await self._plan(asked, question)
         with span(f"gateway.{asked.kind.value}", route=asked.route.name, call_id=asked.call_id):
             answer = await Caller(self._watchers, self._chances.order).call(plan, question.ask)
-        if key:
-            self._memory.put(key, [answer], asked.route.cache_ttl_s)
+        self._remember(key, plan, [answer])
         return answer
 
     async def _streamed(
@@ -169,8 +168,13 @@ class GatewayService:
                 if key:
                     said.append(chunk)
                 yield chunk
-        if key:
-            self._memory.put(key, said, asked.route.cache_ttl_s)
+        self._remember(key, plan, said)
+
+    def _remember(self, key: str | None, plan: Plan, answer: Sequence[ChatChunk] | Sequence[ValueT]) -> None:
+        """Keep *answer* for as long as its route says; what a cheaper route gave is not this one's."""
+        own = {one.model for one in plan.deployments}
+        if key and all(part.model in own for part in answer):
+            self._memory.put(key, answer, plan.asked.route.cache_ttl_s)
 
     def _remembered(self, asked: Asked, key: str) -> Sequence[BaseModel] | None:
         """Give the answer that was given before, as that of *asked*, which cost nothing."""

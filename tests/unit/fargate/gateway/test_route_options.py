@@ -26,6 +26,7 @@ ADA = principal(role=Role.ENGINEER)
 ROUTES = [
     route("small", "direct/ok"),
     route("large", "direct/large", degrade_to="small"),
+    route("kept-large", "direct/large", degrade_to="small", cache_ttl_s=60),
     route("fails-then-poor", "direct/server_error", degrade_to="small", retries=0),
     route("kept", "direct/ok", cache_ttl_s=60),
     route("kept-vectors", "direct/ok", kind=RouteKind.EMBEDDING, cache_ttl_s=60),
@@ -137,6 +138,14 @@ def test_a_stream_is_given_again_as_a_stream(world: World) -> None:
         with pytest.raises(RagError):
             world.stream("kept-failing")
     assert len(world.provider.received) == 3
+
+
+def test_what_a_cheaper_route_answered_is_not_given_again(world: World) -> None:
+    """As soon as there is room, the route answers itself."""
+    world.gateway.meter.poor = frozenset({"kept-large"})
+    assert world.chat("kept-large").model == world.stream("kept-large")[0].model == "direct/ok"
+    world.gateway.meter.poor = frozenset()
+    assert world.chat("kept-large").model == world.stream("kept-large")[0].model == "direct/large"
 
 
 def test_vectors_and_orders_are_given_again(world: World) -> None:
