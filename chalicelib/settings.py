@@ -38,6 +38,11 @@ class Settings(BaseModel):
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
         (), description="Origins whose pages may call the API, separated by commas."
     )
+    link_hosts: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+        (),
+        description="Hosts that links and pictures in answers may lead to, separated by commas; `*.example.com` for "
+        "all below one. Other addresses are written so that nothing takes them for links.",
+    )
     url: Url | None = Field(None, description="Where the command line finds the API; from host and port if not set.")
     api_key: SecretStr | None = Field(
         None, description="Key the command line uses; read from `admin.key` in the data folder if not set."

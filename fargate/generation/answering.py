@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from chalicelib.domain.runs import Claim, Passage, Run, RunKind, Wording
 from chalicelib.errors import BadUpstream
 from chalicelib.observability.stages import Stages
 from fargate.generation.drafts import Draft
+from fargate.generation.link_guard import guarded
 from fargate.generation.reuse import fingerprint
 
 # A run is one row of at most 400 KB; the question, the conversation, the answer and its citations need the rest.
@@ -46,9 +47,15 @@ class Answering:
     remembered_s: int = 0
     """For how long its answer may be given again."""
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, link_hosts: Collection[str]) -> str:
         """See `reuse.fingerprint`."""
-        return fingerprint(self.principal, self.request, self.release.release_id, self.passages)
+        return fingerprint(self.principal, self.request, self.release.release_id, self.passages, link_hosts)
+
+    def guard_links(self, allowed: Collection[str]) -> None:
+        """Take every link out of the text and the claims that leads to a host which is not *allowed*."""
+        draft = self.written()
+        self.draft = replace(draft, text=guarded(draft.text, allowed))
+        self.claims = [replace(claim, text=guarded(claim.text, allowed)) for claim in self.claims]
 
     def repeat(self, run: Run) -> None:
         """Take over the answer of *run*, which cost nothing this time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from chalicelib.contracts.asking import QueryRequest
@@ -13,7 +13,13 @@ from chalicelib.domain.identifiers import ReleaseId
 from chalicelib.domain.runs import Passage
 
 
-def fingerprint(principal: Principal, request: QueryRequest, release_id: ReleaseId, passages: Sequence[Passage]) -> str:
+def fingerprint(
+    principal: Principal,
+    request: QueryRequest,
+    release_id: ReleaseId,
+    passages: Sequence[Passage],
+    link_hosts: Collection[str],
+) -> str:
     """
     Name everything that an answer is made from, and whoever may have it (SHA-256, in hexadecimal).
 
@@ -30,6 +36,7 @@ def fingerprint(principal: Principal, request: QueryRequest, release_id: Release
         "question": request.question,
         "conversation": [turn.model_dump() for turn in request.conversation],
         "filter": request.filter,
+        "link_hosts": sorted(link_hosts),
         "passages": [_told(one) for one in passages],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
 from contextvars import copy_context
 from dataclasses import replace
@@ -48,6 +48,7 @@ from fargate.generation.claim_policy import apply_policy
 from fargate.generation.claim_split import split
 from fargate.generation.drafts import Answerer, Draft
 from fargate.generation.extractive import ExtractiveAnswerer
+from fargate.generation.link_guard import LinkGuard
 
 CLIENT_DISCONNECTED = "client_disconnected"
 
@@ -71,6 +72,7 @@ class GenerationService:
         entropy: Entropy = secrets.token_bytes,
         answerers: Mapping[str, Answerer] | None = None,
         gateway: ModelGateway | None = None,
+        link_hosts: Collection[str] = (),
     ) -> None:
         self._releases = releases
         self._retriever = retriever
@@ -79,6 +81,7 @@ class GenerationService:
         self._extractive = ExtractiveAnswerer(embedders)
         self._answerers = {EXTRACTIVE: self._extractive, **(answerers or {})}
         self._claim_check = ClaimCheck(embedders, gateway)
+        self._link_hosts = link_hosts
         self._clock = clock
         self._entropy = entropy
 
@@ -192,12 +195,17 @@ class GenerationService:
             return
         # Under a policy that may leave something out, nothing is said before it was checked.
         holds = answering.release.config.answer.claims.policy is not ClaimPolicy.MARK
+        guard = LinkGuard(self._link_hosts)
         async with aclosing(self._written(answering)) as pieces:
             async for piece in pieces:
-                if not holds:
-                    answering.said.append(piece)
-                    yield piece
+                if not holds and (said := guard.feed(piece)):
+                    answering.said.append(said)
+                    yield said
+        if not holds and (said := guard.end()):
+            answering.said.append(said)
+            yield said
         await self._check(answering)
+        answering.guard_links(self._link_hosts)
         for word in _WORD.findall(answering.written().text) if holds else ():
             answering.said.append(word)
             yield word
@@ -206,7 +214,7 @@ class GenerationService:
     async def _recall(self, answering: Answering) -> None:
         tenant = answering.principal.tenant
         with answering.stages.stage("recall"):
-            run = await asyncio.to_thread(self._remembered.find, tenant, answering.fingerprint())
+            run = await asyncio.to_thread(self._remembered.find, tenant, answering.fingerprint(self._link_hosts))
         if run is not None:
             answering.repeat(run)
 
@@ -256,7 +264,7 @@ class GenerationService:
         self._runs.add(tenant, run)
         if run.error is None and answering.remembered_s:
             try:
-                self._remembered.remember(tenant, answering.fingerprint(), run, answering.remembered_s)
+                self._remembered.remember(tenant, answering.fingerprint(self._link_hosts), run, answering.remembered_s)
             except RagError:  # the answer is good and stored; the next one will be written anew
                 log.exception("answer_not_remembered", run_id=run.run_id)
 

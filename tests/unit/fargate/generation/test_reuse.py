@@ -23,10 +23,14 @@ FOUND = (passage("Thirty days."), passage("Or forty.", 2))
 
 
 def named(
-    principal: Principal = ASKER, request: QueryRequest = REQUEST, release: ReleaseId = RELEASE, found: Any = FOUND
+    principal: Principal = ASKER,
+    request: QueryRequest = REQUEST,
+    release: ReleaseId = RELEASE,
+    found: Any = FOUND,
+    link_hosts: tuple[str, ...] = (),
 ) -> str:
     """Name the question that the tests ask, but for what they change."""
-    return fingerprint(principal, request, release, found)
+    return fingerprint(principal, request, release, found, link_hosts)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,7 @@ def named(
         {"request": REQUEST.model_copy(update={"question": "How many weeks?"})},
         {"request": REQUEST.model_copy(update={"conversation": []})},
         {"request": REQUEST.model_copy(update={"filter": {"team": "a"}})},
+        {"link_hosts": ("docs.example.com",)},
         {"found": FOUND[:1]},
         {"found": FOUND[::-1]},
         {"found": (replace(FOUND[0], version=2), FOUND[1])},

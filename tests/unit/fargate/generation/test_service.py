@@ -43,7 +43,8 @@ from tests.fakes.knowledge import INDEX, Knowledge, knowledge, reader
 LEAVE = "Everybody has thirty days of leave. Cars are washed on Fridays."
 QUESTION = "How many days of leave has everybody?"
 ANSWER = "Everybody has thirty days of leave. [1]"
-SPOKEN = ["Everybody", " has", " thirty", " days", " of", " leave.", " [1]"]
+SPOKEN = ["Everybody", " has", " thirty", " days", " of", " leave", ". [1", "]"]
+"""A dot and a closing bracket wait until it is known that they belong to no address."""
 
 
 @pytest.fixture
@@ -281,7 +282,7 @@ def test_a_model_that_does_not_exist_is_refused(known: Knowledge) -> None:
         streamed(generation(known))
 
 
-@pytest.mark.parametrize(("seen", "said"), [(1, None), (2, None), (4, "Everybody has"), (9, ANSWER), (11, ANSWER)])
+@pytest.mark.parametrize(("seen", "said"), [(1, None), (2, None), (4, "Everybody has"), (10, ANSWER), (12, ANSWER)])
 def test_a_consumer_that_goes_away_leaves_a_run_of_what_was_said(known: Knowledge, seen: int, said: str | None) -> None:
     """After whichever event it goes: the run, the passages, a word, the last word, the claims."""
     known.add(LEAVE)
