@@ -149,6 +149,13 @@ class Unavailable(DependencyError):
     """A store, a queue or a model does not answer."""
 
 
+class Misconfigured(DependencyError):
+    """A store or a queue cannot be used as the platform is configured: it takes a person."""
+
+    code, title = "misconfigured", "Not configured properly"
+    retryable = False
+
+
 class BadUpstream(DependencyError):
     """A dependency answered, but not sensibly."""
 

@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from chalicelib.errors import DependencyError, InvalidRequest, RagError, Unavailable
+from chalicelib.errors import DependencyError, InvalidRequest, Misconfigured, RagError, Unavailable
 
 # Eight attempts of the standard mode answered every call of a store that failed three times out of five. The adaptive
 # mode slows a whole client down for one throttled key.
@@ -86,7 +86,7 @@ def error_of(what: str, code: str) -> RagError:
 
 
 def _misconfigured(what: str, reason: str) -> DependencyError:
-    return Unavailable(
+    return Misconfigured(
         f"{what} cannot be used as the platform is configured ({reason}); an administrator must see to it.",
         reason=reason,
     )

@@ -17,12 +17,25 @@ from chalicelib.adapters.aws_clients import aws_errors, error_code, was_retried
 from chalicelib.adapters.table_limits import check_batch, check_key, check_query, encode_write, key_of
 from chalicelib.errors import ConditionFailed, Unavailable
 from chalicelib.ports.clock import Clock
-from chalicelib.ports.table import Check, Delete, IndexName, Item, Key, Operation, Page, Put, Query, TableName
+from chalicelib.ports.table import (
+    MAX_PAGE_BYTES,
+    Check,
+    Delete,
+    IndexName,
+    Item,
+    Key,
+    Operation,
+    Page,
+    Put,
+    Query,
+    TableName,
+)
 
 ATTEMPTS = 10
 """How often a write is tried that meets another at the same items."""
 FIRST_WAIT_S = 0.02
 _MEETING = "TransactionConflict"
+_CROWDED = "Others write to the same items all the time; try again."
 
 _INDEX_KEYS = {None: ("pk", "sk"), IndexName.GSI1: ("gsi1pk", "gsi1sk"), IndexName.GSI2: ("gsi2pk", "gsi2sk")}
 _NAMES = {"#v": "version", "#e": "expires_at"}
@@ -72,9 +85,11 @@ class DynamoDbTable:
         """See `Table.query`."""
         check_query(query)
         items: list[Item] = []
+        size = 0
         # One more than asked for tells whether there is a next page; expired ones are read and left out.
-        for item in self._found(query):
-            if len(items) == query.limit:
+        for item, item_size in self._found(query):
+            size += item_size
+            if len(items) == query.limit or (items and size > MAX_PAGE_BYTES):
                 return Page(tuple(items), table_cursor.encode(query, _position(items[-1], query.index)))
             items.append(item)
         return Page(tuple(items))
@@ -100,14 +115,27 @@ class DynamoDbTable:
     def _write_one(self, operation: Put | Delete, text: str | None) -> None:
         call = self._put(operation, text) if isinstance(operation, Put) else self._delete(operation)
         send = self._client.put_item if isinstance(operation, Put) else self._client.delete_item
-        with aws_errors(str(key_of(operation).table)):
-            try:
-                send(**call)
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
-                if not (was_retried(error.response) and self._is_done(operation, text)):
-                    raise _refused(operation, 0) from None
+        for attempt in range(1, ATTEMPTS + 1):
+            with aws_errors(str(key_of(operation).table)):
+                try:
+                    send(**call)
+                except ClientError as error:
+                    if not self._may_go_on(operation, text, error):
+                        return
+                else:
+                    return
+            _wait(attempt)
+        raise Unavailable(_CROWDED)
+
+    def _may_go_on(self, operation: Put | Delete, text: str | None, error: ClientError) -> bool:
+        """Say whether to send *operation* again, or that it is done after all. Raises what it was refused for."""
+        if error_code(error) == _MEETING + "Exception":
+            return True
+        if error_code(error) != "ConditionalCheckFailedException":
+            raise error
+        if not (was_retried(error.response) and self._is_done(operation, text)):
+            raise _refused(operation, 0) from None
+        return False
 
     def _is_done(self, operation: Put | Delete, text: str | None) -> bool:
         """Say whether a write whose answer was lost, and which was refused when it was sent again, is there."""
@@ -130,7 +158,7 @@ class DynamoDbTable:
                     return
             _wait(attempt)
             token = str(uuid.uuid4())
-        raise Unavailable("Others write to the same items all the time; try again.")
+        raise Unavailable(_CROWDED)
 
     def _part(self, operation: Operation, text: str | None) -> dict[str, Any]:
         if isinstance(operation, Put):
@@ -164,12 +192,15 @@ class DynamoDbTable:
             "ExpressionAttributeValues": values,
         }
 
-    def _found(self, query: Query) -> Iterator[Item]:
+    def _found(self, query: Query) -> Iterator[tuple[Item, int]]:
+        """Give each item with the size of its data, in characters."""
         call = self._asked(query)
         while True:
             with aws_errors(str(query.table)):
                 answer = self._client.query(**call)
-            yield from (item for raw in answer["Items"] if (item := self._living(query.table, raw)) is not None)
+            for raw in answer["Items"]:
+                if (item := self._living(query.table, raw)) is not None:
+                    yield item, len(raw["data"]["S"])
             if "LastEvaluatedKey" not in answer:
                 return
             call["ExclusiveStartKey"] = answer["LastEvaluatedKey"]

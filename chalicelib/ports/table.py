@@ -128,8 +128,9 @@ class Table(Protocol):
     """
     The metadata store. All calls are safe from any thread.
 
-    Every call raises `Unavailable` when the store does not answer and `StorageFull` when there is no space left;
-    in both cases nothing of the call was stored.
+    Every call raises `Unavailable` when the store does not answer and `StorageFull` when there is no space left. Then
+    nothing of the call was stored, but for one exception: of a store across a network, all answers to a write may be
+    lost after it was carried out. So a write that matters bears a condition, or does the same when it is repeated.
     """
 
     def get(self, key: Key) -> Item | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.routes import Route, RouteKind
-from chalicelib.errors import InvalidRequest
+from chalicelib.errors import NotFound
 from chalicelib.ports.clock import Clock
 from chalicelib.repositories.routes import Routes, missing
 
@@ -36,12 +36,12 @@ class RouteBook:
         return known[1]
 
     async def get(self, tenant: Tenant, name: str, kind: RouteKind) -> Route:
-        """Give the route. Raises `NotFound`, and `InvalidRequest` for one of another kind."""
+        """Give the route. Raises `NotFound`, for one of another kind as well."""
         routes = await self.all(tenant)
         route = routes.get(name)
         if route is None:
             raise missing(name)
         if route.kind is not kind:
             fitting = ", ".join(one.name for one in routes.values() if one.kind is kind) or "none yet"
-            raise InvalidRequest(f"Route {name!r} is for {route.kind}, not for {kind}; routes for {kind}: {fitting}.")
+            raise NotFound(f"Route {name!r} is for {route.kind}, not for {kind}; routes for {kind}: {fitting}.")
         return route

@@ -16,6 +16,7 @@ from chalicelib.errors import ConditionFailed, InvalidRequest
 from chalicelib.ports.table import (
     MAX_BATCH_GET,
     MAX_ITEM_BYTES,
+    MAX_PAGE_BYTES,
     MAX_PAGE_ITEMS,
     MAX_PARTITION_BYTES,
     MAX_SORT_BYTES,
@@ -514,6 +515,7 @@ class TableContract:
         got = list(pages(table, Query(DOCUMENTS, "ten_1#doc")))
 
         assert [sort for page in got for sort in sorts(page.items)] == list("012345")
+        assert all(len(page.items) * 390_000 <= MAX_PAGE_BYTES for page in got)
 
     # cursors
 

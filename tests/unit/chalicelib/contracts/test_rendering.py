@@ -129,7 +129,9 @@ def test_a_run_shows_everything_it_recorded() -> None:
     shown = rendering.run_view(run).model_dump(mode="json")
     assert (shown["release"], shown["created_by"], shown["answer"]) == ("rel_1", "ada", "30 days. [1]")
     assert shown["citations"][0]["quote"] == "30 days."
-    assert shown["claims"] == [{"text": "30 days.", "verdict": "supported", "citations": [1]}]
+    assert shown["claims"] == [
+        {"text": "30 days.", "verdict": "supported", "citations": [1], "evidence": [], "reason": ""}
+    ]
     assert shown["passages"][0]["explain"]["dense_rank"] == 1
 
 

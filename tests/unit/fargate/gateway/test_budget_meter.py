@@ -160,7 +160,7 @@ def test_calls_at_once_are_admitted_as_far_as_they_fit(opening: Opening, clock: 
 
 
 def test_processes_at_once_admit_no_more_than_one_would(opening: Opening, clock: HandClock) -> None:
-    """Eight threads, each with an event loop, a meter and a connection of its own, and 64 calls in all."""
+    """Eight threads, each with an event loop and a meter of its own, and 64 calls in all."""
 
     def process(number: int) -> int:
         table = opening()

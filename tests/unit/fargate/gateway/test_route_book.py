@@ -12,7 +12,7 @@ from chalicelib.contracts.routes import configured_routes
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.identifiers import TenantId
 from chalicelib.domain.routes import RouteKind
-from chalicelib.errors import ConfigurationError, InvalidRequest, NotFound
+from chalicelib.errors import ConfigurationError, NotFound
 from chalicelib.repositories.routes import Routes
 from fargate.gateway.route_book import TTL_S, RouteBook
 from tests.fakes.clock import HandClock
@@ -37,7 +37,7 @@ def test_a_change_is_live_within_seconds(tmp_path: Path) -> None:
     clock.advance(TTL_S)
     assert (named(ACME), named(RIVAL)) == (["chat"], [])
     assert asyncio.run(book.get(ACME, "chat", RouteKind.CHAT)).deployments[0].model == "openai/a"
-    with pytest.raises(InvalidRequest, match="is for chat, not for embedding; routes for embedding: none yet"):
+    with pytest.raises(NotFound, match="is for chat, not for embedding; routes for embedding: none yet"):
         asyncio.run(book.get(ACME, "chat", RouteKind.EMBEDDING))
     with pytest.raises(NotFound):
         asyncio.run(book.get(RIVAL, "chat", RouteKind.CHAT))

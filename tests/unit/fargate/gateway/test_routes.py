@@ -169,7 +169,7 @@ def test_openais_client_raises_what_it_knows(served: Served) -> None:
     with served.client() as client:
         with pytest.raises(openai.NotFoundError, match="There is no route 'nowhere'"):
             client.chat.completions.create(model="nowhere", messages=HELLO)
-        with pytest.raises(openai.BadRequestError, match="is for embedding, not for chat"):
+        with pytest.raises(openai.NotFoundError, match="is for embedding, not for chat"):
             client.chat.completions.create(model="vectors", messages=HELLO)
         with pytest.raises(openai.BadRequestError, match="did not take the request"):
             client.chat.completions.create(model="refuses", messages=HELLO)
