@@ -66,15 +66,25 @@ class LinkGuard:
         self._said = "\n"  # the end of what was taken, as it came in
         self._held = ""
         self._fence: str | None = None
+        self._returned = False  # whether the last sign was a carriage return
 
     def feed(self, piece: str) -> str:
         """Give what can be said now that *piece* is there."""
-        self._held += piece
+        self._held += self._plain_lines(piece)
         return "".join(iter(lambda: self._line(last=False), ""))
 
     def end(self) -> str:
         """Give the rest."""
         return "".join(iter(lambda: self._line(last=True), ""))
+
+    def _plain_lines(self, piece: str) -> str:
+        """Give *piece* with line feeds only: renderers end a line, and so a fence, at a carriage return too."""
+        if not piece:
+            return ""
+        if self._returned:
+            piece = piece.removeprefix("\n")
+        self._returned = piece.endswith("\r")
+        return piece.replace("\r\n", "\n").replace("\r", "\n")
 
     def _line(self, *, last: bool) -> str:
         """Take the rest of a line, or what is certain of it; nothing where more is needed."""

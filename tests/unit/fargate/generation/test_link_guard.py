@@ -24,8 +24,8 @@ STRICT = (RENDERERS[0], MarkdownIt("gfm-like", {"html": True, "linkify": True}))
 assert STRICT[1].linkify is not None
 STRICT[1].linkify.set({"fuzzy_link": False, "fuzzy_email": False})
 OWN_TAGS = frozenset(
-    {"a", "blockquote", "br", "code", "em", "h1", "h2", "hr", "img", "li", "ol", "p", "pre", "s", "strong", "ul"}
-    | {"table", "tbody", "td", "th", "thead", "tr"}
+    {"a", "blockquote", "br", "code", "em", "hr", "img", "li", "ol", "p", "pre", "s", "strong", "ul"}
+    | {"h1", "h2", "h3", "h4", "h5", "h6", "table", "tbody", "td", "th", "thead", "tr"}
 )
 """What Markdown itself makes of these texts."""
 
@@ -134,6 +134,10 @@ PAYLOADS = [
     "~~~\ncode\n```\n~~~\n<img src=//evil.example>",
     "``` a`b\n<img src=//evil.example>",
     "text\n```\ncode\n```\n![](https://evil.example)",
+    "```\r\ncode\r\n```\r\n![](https://evil.example)\r\n",
+    "```\ncode\n```\r\n<img src=//evil.example>",
+    "```\ncode\r```\r![](https://evil.example)\n",
+    "text\r```\ncode\n```\n![](https://evil.example)",
 ]
 
 
@@ -238,7 +242,7 @@ def test_an_address_without_end_is_not_waited_for() -> None:
 
 
 signs = st.sampled_from(
-    [*"[]()<>!:/\\.&;#`~\n -wa1", "https", "evil.example", "docs.example.com", "://", "](", "]:", "```"]
+    [*"[]()<>!:/\\.&;#`~\r\n -wa1", "https", "evil.example", "docs.example.com", "://", "](", "]:", "```"]
 )
 
 
