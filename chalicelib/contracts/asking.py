@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from chalicelib.contracts.common import Filter, Identifier, IndexName, Metadata, RequestModel, ResponseModel, Timestamp
+from chalicelib.contracts.gateway import RouteName
 from chalicelib.contracts.indexes import ComponentModel
 from chalicelib.domain.identifiers import ChunkId, DocumentId
-from chalicelib.domain.releases import Strategy
+from chalicelib.domain.releases import ClaimPolicy, Strategy
 from chalicelib.domain.runs import Passage, Reasons, RunKind, Verdict, Wording
 
 MAX_QUESTION_CHARACTERS = 8_000
@@ -86,10 +87,39 @@ class SearchRequest(RequestModel):
     filter: Filter | None = None
 
 
+class ClaimsModel(RequestModel):
+    """How claims are checked; one left out is the release's."""
+
+    policy: ClaimPolicy | None = Field(None, strict=False)
+    judge: RouteName | None = Field(None, description="Chat route that decides what nothing else does")
+
+
+class AnswerModel(RequestModel):
+    """Settings of answers; one left out is the release's."""
+
+    model: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]{0,63}$")] | None = Field(
+        None, description="A chat route of the gateway, or `local/extractive`, which needs no provider"
+    )
+    max_sentences: int | None = Field(None, ge=1, le=10, description="Of an extractive answer")
+    abstain_below: float | None = Field(None, ge=0, le=1, strict=False)
+    decline_first: bool | None = None
+    claims: ClaimsModel | None = None
+    cache_ttl_s: int | None = Field(None, ge=0, le=86_400)
+    context_tokens: int | None = Field(None, ge=100, le=1_000_000, description="How much of the passages a model gets")
+    history_tokens: int | None = Field(None, ge=0, le=1_000_000, description="How much of the conversation")
+    max_output_tokens: int | None = Field(None, ge=1, le=100_000)
+    temperature: float | None = Field(None, ge=0, le=2, strict=False)
+
+
 class QueryRequest(AskFields):
     """A question to be answered."""
 
     conversation: Conversation = Field(default_factory=list)
+    answer: AnswerModel | None = Field(
+        None,
+        description="Settings to try out; needs `releases:write`. The answer names the release they come to, under "
+        "which anybody may ask",
+    )
     user: str | None = Field(None, max_length=128, description="Your user's id, for usage and feedback")
 
 

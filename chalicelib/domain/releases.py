@@ -72,7 +72,11 @@ class ClaimSettings:
 
 @dataclass(frozen=True, slots=True)
 class GenerationSettings:
-    """How passages become an answer: a model, its prompt, and when to decline."""
+    """
+    How passages become an answer: a model, its prompt, and when to decline.
+
+    *model* is the extractive one, or the name of a chat route of the gateway.
+    """
 
     model: str = EXTRACTIVE
     prompt: str | None = None
@@ -89,6 +93,12 @@ class GenerationSettings:
     claims: ClaimSettings = field(default_factory=ClaimSettings)
     decline_first: bool = False
     """Decline below *abstain_below* before a model is asked; the extractive model always does."""
+    context_tokens: int = 6_000
+    """How much of the passages a model is given, by a cautious estimate."""
+    history_tokens: int = 1_000
+    """How much of the conversation, likewise; the latest turns first."""
+    max_output_tokens: int = 800
+    temperature: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
 from chalicelib.contracts.asking import (
@@ -188,7 +188,7 @@ class ModelGateway(Protocol):
         """Give the whole answer, whatever ``request.stream`` says."""
         ...
 
-    def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncIterator[ChatChunk]:
+    def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
         """
         Give the answer as it is made; the last chunk holds the usage and no choices.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from chalicelib.contracts.asking import AskFields, RetrievalModel, RetrieveRequest
+from chalicelib.contracts.asking import AnswerModel, AskFields, QueryRequest, RetrievalModel, RetrieveRequest
 from chalicelib.contracts.indexes import ComponentModel
 from chalicelib.domain.access import Permission, Principal, allows
 from chalicelib.domain.identifiers import ReleaseId
@@ -13,6 +13,7 @@ from chalicelib.domain.indexes import Component
 from chalicelib.domain.releases import (
     DEFAULT_RERANKER,
     LIVE,
+    GenerationSettings,
     Release,
     ReleaseConfig,
     ReleaseStatus,
@@ -84,8 +85,10 @@ def _with_overrides(principal: Principal, config: ReleaseConfig, asked: AskField
     if isinstance(asked, RetrieveRequest):
         retrieval = _tried_out(principal, retrieval, asked.retrieval)
         retrieval = replace(retrieval, top_k=asked.top_k or retrieval.top_k)
-    elif asked.top_k is not None:
-        answer = replace(answer, passages=asked.top_k)
+    else:
+        if isinstance(asked, QueryRequest):
+            answer = _answer_tried_out(principal, answer, asked.answer)
+        answer = replace(answer, passages=asked.top_k or answer.passages)
     if asked.strategy is not None:
         retrieval = replace(retrieval, strategy=asked.strategy)
     if asked.rerank is False:
@@ -109,6 +112,22 @@ def _tried_out(principal: Principal, settings: RetrievalSettings, tried: Retriev
         diversity=_chosen(tried.diversity, settings.diversity),
         expansion=_chosen(tried.expansion, settings.expansion),
     )
+
+
+def _answer_tried_out(
+    principal: Principal, settings: GenerationSettings, tried: AnswerModel | None
+) -> GenerationSettings:
+    if tried is None:
+        return settings
+    if not allows(principal, Permission.RELEASES_WRITE):
+        raise Forbidden("Settings of answers can be tried out with the permission releases:write; name a release.")
+    given = tried.model_dump(exclude_none=True, exclude={"claims"})
+    claims = (
+        settings.claims
+        if tried.claims is None
+        else replace(settings.claims, **tried.claims.model_dump(exclude_none=True))
+    )
+    return replace(settings, claims=claims, **given)
 
 
 def _chosen(tried: ComponentModel | None, otherwise: Component) -> Component:

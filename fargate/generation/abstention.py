@@ -6,13 +6,10 @@ from collections.abc import Sequence
 
 from chalicelib.domain.runs import Citation, Passage, Usage
 from fargate.generation.drafts import Draft
-from fargate.generation.evidence import locate
-from fargate.generation.sentences import sentences
+from fargate.generation.evidence import cite
 
 MAX_NEAREST = 3
 """How many documents an abstention names, each by its best passage."""
-MAX_QUOTE_CHARACTERS = 300
-"""What is quoted of a passage that has no sentence."""
 
 NOTHING_FOUND = "No document that you may read has anything to search in for this question."
 NOT_SAID = "The documents do not say."
@@ -33,28 +30,7 @@ def nearest(question: str, passages: Sequence[Passage]) -> list[Citation]:
     first: dict[str, Passage] = {}
     for passage in passages:
         first.setdefault(passage.document_id, passage)
-    return [_place(number, question, passage) for number, passage in enumerate([*first.values()][:MAX_NEAREST], 1)]
-
-
-def _place(number: int, question: str, passage: Passage) -> Citation:
-    span = locate(question, passage)
-    start, end = (span.start - passage.start, span.end - passage.start) if span else _beginning(passage.text)
-    return Citation(
-        marker=number,
-        chunk_id=passage.chunk_id,
-        document_id=passage.document_id,
-        name=passage.name,
-        page=passage.page,
-        heading_path=passage.heading_path,
-        quote=passage.text[start:end],
-        start=passage.start + start,
-        end=passage.start + end,
-    )
-
-
-def _beginning(text: str) -> tuple[int, int]:
-    found = sentences(text)
-    return (found[0].start, found[0].end) if found else (0, min(len(text), MAX_QUOTE_CHARACTERS))
+    return [cite(number, question, passage) for number, passage in enumerate([*first.values()][:MAX_NEAREST], 1)]
 
 
 def _listed(names: Sequence[str]) -> str:

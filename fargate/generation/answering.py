@@ -79,7 +79,7 @@ class Answering:
             citations=[CitationView.model_validate(citation) for citation in draft.citations],
             claims=[ClaimView.model_validate(claim) for claim in self.claims],
             release=self.release.release_id,
-            model=self.release.config.answer.model,
+            model=draft.model or self.release.config.answer.model,
             usage=UsageView.model_validate(draft.usage),
             timings_ms=self.stages.timings_ms(),
             repeats=self.repeats,
@@ -115,6 +115,7 @@ class Answering:
         return replace(
             run,
             answer=draft.text,
+            model=draft.model or run.model,
             abstained=draft.abstained,
             citations=draft.citations,
             claims=self.claims,

@@ -29,6 +29,10 @@ class Draft:
     usage: Usage = field(default_factory=Usage)
     nearest: Sequence[Citation] = ()
     """Where it abstained: the best places of the passages that came nearest."""
+    model: str | None = None
+    """The deployment that answered, where a route has several."""
+    told: Sequence[str] = ()
+    """What was left out on the way, in sentences for the run."""
 
 
 class Answerer(Protocol):

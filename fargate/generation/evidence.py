@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
-from chalicelib.domain.runs import Passage
+from chalicelib.domain.runs import Citation, Passage
 from fargate.generation.claim_words import content_words
 from fargate.generation.sentences import plain, sentences
 
@@ -15,6 +15,8 @@ LEAST_SHARE = 0.2
 LEAST_GAIN = 0.12
 """A further sentence must bring this share of the statement's words."""
 MAX_SENTENCES = 3
+MAX_QUOTE_CHARACTERS = 300
+"""What is quoted of a passage that has no sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,28 @@ def locate(statement: str, passage: Passage) -> Span | None:
     start, end = units[run[0]][0], units[run[1]][1]
     held: set[str] = set().union(*words[run[0] : run[1] + 1])
     return Span(passage.start + start, passage.start + end, passage.text[start:end], _share(wanted, held))
+
+
+def cite(marker: int, statement: str, passage: Passage) -> Citation:
+    """Give the citation of the place in *passage* that says *statement* best, or of its beginning where none does."""
+    span = locate(statement, passage)
+    start, end = (span.start - passage.start, span.end - passage.start) if span else _beginning(passage.text)
+    return Citation(
+        marker=marker,
+        chunk_id=passage.chunk_id,
+        document_id=passage.document_id,
+        name=passage.name,
+        page=passage.page,
+        heading_path=passage.heading_path,
+        quote=passage.text[start:end],
+        start=passage.start + start,
+        end=passage.start + end,
+    )
+
+
+def _beginning(text: str) -> tuple[int, int]:
+    found = sentences(text)
+    return (found[0].start, found[0].end) if found else (0, min(len(text), MAX_QUOTE_CHARACTERS))
 
 
 @lru_cache(maxsize=128)

@@ -49,6 +49,7 @@ from fargate.generation.claim_split import split
 from fargate.generation.drafts import Answerer, Draft
 from fargate.generation.extractive import ExtractiveAnswerer
 from fargate.generation.link_guard import LinkGuard
+from fargate.generation.model_answerer import ModelAnswerer
 
 CLIENT_DISCONNECTED = "client_disconnected"
 
@@ -80,6 +81,7 @@ class GenerationService:
         self._remembered = remembered
         self._extractive = ExtractiveAnswerer(embedders)
         self._answerers = {EXTRACTIVE: self._extractive, **(answerers or {})}
+        self._gateway = gateway
         self._claim_check = ClaimCheck(embedders, gateway)
         self._link_hosts = link_hosts
         self._clock = clock
@@ -139,7 +141,7 @@ class GenerationService:
         stages = Stages("generation", self._clock.monotonic)
         with stages.stage("settle"):
             release = await asyncio.to_thread(self._releases.settle, principal, request)
-        self._answerer(release)
+        self._check_model(release)
         now = self._clock.now()
         return Answering(
             run_id=RunId(new_id("run", now, self._entropy)),
@@ -151,12 +153,18 @@ class GenerationService:
             stages=stages,
         )
 
-    def _answerer(self, release: Release) -> Answerer:
+    def _check_model(self, release: Release) -> None:
+        """Raise `InvalidRequest` for a model that cannot be there; whether a route is, the gateway says."""
         name = release.config.answer.model
-        answerer = self._answerers.get(name)
-        if answerer is None:
+        if name not in self._answerers and self._gateway is None:
             known = ", ".join(self._answerers)
             raise InvalidRequest(f"There is no model {name!r}; name a release that answers with one of {known}.")
+
+    def _answerer(self, answering: Answering) -> Answerer:
+        answerer = self._answerers.get(answering.release.config.answer.model)
+        if answerer is None and self._gateway is not None:
+            return ModelAnswerer(self._gateway, answering.principal, answering.request, answering.run_id)
+        assert answerer is not None  # it was checked when the question came
         return answerer
 
     async def _events(self, answering: Answering) -> AsyncGenerator[AnswerEvent, None]:
@@ -224,7 +232,7 @@ class GenerationService:
         if answering.draft is not None:
             yield answering.draft.text
             return
-        writing = self._answerer(answering.release).write(answering.request.question, answering.passages, config)
+        writing = self._answerer(answering).write(answering.request.question, answering.passages, config)
         with answering.stages.stage("write", model=config.answer.model):
             async with aclosing(writing) as pieces:
                 async for piece in pieces:
@@ -250,7 +258,7 @@ class GenerationService:
             checked = await self._claim_check.check(draft, passages, config, answering.principal)
         outcome = apply_policy(config.answer.claims.policy, draft, checked.claims, question, passages)
         answering.draft, answering.claims = outcome.draft, outcome.claims
-        told = [outcome.told] if outcome.told else []
+        told = [*draft.told, *([outcome.told] if outcome.told else [])]
         answering.degraded = [*answering.degraded, *checked.degraded, *told]
 
     async def _store(self, answering: Answering, error: str | None = None) -> None:

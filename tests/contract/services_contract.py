@@ -417,7 +417,7 @@ class ModelGatewayContract:
         scripted.chunks = [chunk("x" * 1_000)] * 20_000
 
         async def scenario() -> None:
-            chunks = cast("AsyncGenerator[ChatChunk]", reached.chat_stream(principal(), _HELLO))
+            chunks = reached.chat_stream(principal(), _HELLO)
             assert await anext(chunks) == scripted.chunks[0]
             await chunks.aclose()
             await asyncio.to_thread(scripted.closed.wait, 5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -368,7 +368,7 @@ class ListingGateway:
         """See `ModelGateway.chat`."""
         raise NotImplementedError("the edge calls no models")
 
-    def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncIterator[ChatChunk]:
+    def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
         """See `ModelGateway.chat_stream`."""
         raise NotImplementedError("the edge calls no models")
 

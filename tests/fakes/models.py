@@ -13,6 +13,8 @@ from chalicelib.contracts.gateway import (
     ChatRequest,
     ChatResponse,
     Choice,
+    ChunkChoice,
+    Delta,
     EmbedResponse,
     GatewayModels,
     ProviderViews,
@@ -38,6 +40,7 @@ class TalkingGateway:
     reply: Callable[[ChatRequest], str] = lambda _request: ""
     relevance: Callable[[str, str], float] = lambda _query, _document: 0.0
     failure: Exception | None = None
+    finish: str = "stop"
     asked: list[tuple[Principal, ChatRequest | RerankRequest]] = field(default_factory=list)
 
     async def chat(self, principal: Principal, request: ChatRequest) -> ChatResponse:
@@ -47,9 +50,18 @@ class TalkingGateway:
         choice = Choice(message=message, finish_reason="stop")
         return ChatResponse(id="chat_1", created=0, model="test/model", choices=[choice], usage=Usage())
 
-    def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
-        """See `ModelGateway.chat_stream`."""
-        raise NotImplementedError
+    async def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
+        """See `ModelGateway.chat_stream`. Says three characters at a time."""
+        self._note(principal, request)
+        said = self.reply(request)
+        for start in range(0, len(said), 3):
+            yield self._chunk([ChunkChoice(delta=Delta(content=said[start : start + 3]))])
+        yield self._chunk([ChunkChoice(delta=Delta(), finish_reason=self.finish)])
+        usage = Usage(prompt_tokens=100, completion_tokens=len(said.split()), cost_usd_micros=42)
+        yield self._chunk([]).model_copy(update={"usage": usage})
+
+    def _chunk(self, choices: list[ChunkChoice]) -> ChatChunk:
+        return ChatChunk(id="chat_1", created=0, model="test/model", choices=choices)
 
     async def embed(self, principal: Principal, request: EmbeddingsRequest) -> EmbedResponse:
         """See `ModelGateway.embed`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -353,7 +353,7 @@ class ScriptedGateway(Scripted):
         self.note(principal, request)
         return CHATTED
 
-    async def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncIterator[ChatChunk]:
+    async def chat_stream(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
         """See `ModelGateway.chat_stream`."""
         try:
             self.note(principal, request)
