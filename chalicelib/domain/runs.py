@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from chalicelib.domain.documents import Metadata
 from chalicelib.domain.identifiers import ChunkId, DocumentId, ReleaseId, RunId
+from chalicelib.domain.releases import EXTRACTIVE
 
 
 class RunKind(StrEnum):
@@ -200,9 +201,11 @@ def cut_to(run: Run, kept: Collection[DocumentId]) -> Run:
     """
     Give *run* with nothing of other documents than those *kept*.
 
-    Where one of the others was cited, the answer goes, and with it citations and claims.
+    Where the answer cites one of the others, or a model was given it, the answer goes, with citations and claims.
     """
     rest = replace(run, passages=[passage for passage in run.passages if passage.document_id in kept])
-    if all(document_id in kept for document_id in cited(run)):
+    # A model of its own words may have used what it did not cite.
+    used = cited(run) if run.model in {None, EXTRACTIVE} else mentioned(run)
+    if all(document_id in kept for document_id in used):
         return rest
     return replace(rest, answer=None, citations=(), claims=(), nearest=())

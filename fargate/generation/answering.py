@@ -59,7 +59,9 @@ class Answering:
 
     def repeat(self, run: Run) -> None:
         """Take over the answer of *run*, which cost nothing this time."""
-        self.draft = Draft(run.answer or "", run.citations, abstained=bool(run.abstained), nearest=run.nearest)
+        self.draft = Draft(
+            run.answer or "", run.citations, abstained=bool(run.abstained), nearest=run.nearest, model=run.model
+        )
         self.claims = run.claims
         self.repeats = run.run_id
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chalicelib.contracts.asking import QueryRequest
 from chalicelib.contracts.gateway import CallLabels, ChatChunk, ChatRequest
@@ -13,7 +14,7 @@ from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import RunId
 from chalicelib.domain.releases import ReleaseConfig
 from chalicelib.domain.runs import Citation, Passage, Usage
-from chalicelib.errors import BadUpstream
+from chalicelib.errors import BadUpstream, InvalidRequest
 from chalicelib.ports.services import ModelGateway
 from fargate.generation.abstention import abstention
 from fargate.generation.claim_split import split
@@ -22,6 +23,12 @@ from fargate.generation.evidence import cite
 from fargate.generation.marking import Marking
 from fargate.generation.packing import Packed, pack, recent
 from fargate.generation.prompting import NOT_SAID, messages
+
+# However a model dresses it up.
+_NOT_SAID = re.compile(rf"[\s\"'*_`>]*{NOT_SAID}", re.IGNORECASE)
+_PERHAPS_NOT_SAID = re.compile(
+    r"[\s\"'*_`>]*(?:" + "|".join(NOT_SAID[:size] for size in range(len(NOT_SAID), 0, -1)) + r")?\Z", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,21 @@ class ModelAnswerer:
     async def write(
         self, question: str, passages: Sequence[Passage], config: ReleaseConfig
     ) -> AsyncGenerator[str | Draft, None]:
-        """See `Answerer.write`. Raises what `ModelGateway.chat_stream` raises, and `BadUpstream` for no answer."""
+        """
+        See `Answerer.write`. Raises what `ModelGateway.chat_stream` raises, and `BadUpstream` for no answer.
+
+        Raises `InvalidRequest` where the release's model is given too little to read anything.
+        """
         packed = pack(passages, config.answer.context_tokens)
-        if not packed.texts:
-            yield abstention(question, passages, Usage())
+        if passages and not packed.texts:
+            raise InvalidRequest(
+                f"Not a sentence of the best passage fits into {config.answer.context_tokens} context_tokens; "
+                "ask under a release that gives its model more."
+            )
+        if not passages:
+            draft = abstention(question, passages, Usage())
+            yield draft.text
+            yield draft
             return
         answer = _Answer(packed)
         chunks = self.gateway.chat_stream(self.principal, self._asked(question, packed, config))
@@ -48,9 +66,9 @@ class ModelAnswerer:
             async for chunk in chunks:
                 if said := answer.hear(chunk):
                     yield said
-        if rest := answer.end():
+        if rest := answer.end(question, passages):
             yield rest
-        yield answer.draft(question, passages)
+        yield answer.draft(passages)
 
     def _asked(self, question: str, packed: Packed, config: ReleaseConfig) -> ChatRequest:
         settings = config.answer
@@ -71,32 +89,36 @@ class _Answer:
     def __init__(self, packed: Packed) -> None:
         self._packed = packed
         self._marking = Marking(packed.texts)
-        self._beginning: str | None = ""
+        self._held = ""
         self._said: list[str] = []
         self._usage = Usage()
         self._model: str | None = None
-        self._cut_off = False
+        self._ended: str | None = None
         self._declined = False
+        self._abstention: Draft | None = None
 
     def hear(self, chunk: ChatChunk) -> str:
         """Give what *chunk* adds to the answer."""
         self._model = chunk.model
         if chunk.usage is not None:
             self._usage = _usage(chunk.usage)
-        if chunk.choices and chunk.choices[0].finish_reason == "length":
-            self._cut_off = True
-        return self._say(self._marking.feed(self._begun(chunk.text)))
+        if chunk.choices and chunk.choices[0].finish_reason:
+            self._ended = chunk.choices[0].finish_reason
+        return self._say(self._marking.feed(self._heard(chunk.text)))
 
-    def end(self) -> str:
-        """Give the rest."""
-        beginning, self._beginning = self._beginning or "", None
-        return self._say(self._marking.feed(beginning) + self._marking.end())
-
-    def draft(self, question: str, passages: Sequence[Passage]) -> Draft:
-        """Give the whole answer, each citation with the place in its passage that bears it out best."""
+    def end(self, question: str, passages: Sequence[Passage]) -> str:
+        """Give the rest; of a model that declined, the words for that."""
+        rest = self._marking.feed("" if self._declined else self._held) + self._marking.end()
         if self._declined:
-            return abstention(question, passages, self._usage)
+            self._abstention = abstention(question, passages, self._usage)
+            rest += self._abstention.text
+        return self._say(rest)
+
+    def draft(self, passages: Sequence[Passage]) -> Draft:
+        """Give the whole answer, each citation with the place in its passage that bears it out best."""
         text = "".join(self._said)
+        if self._abstention is not None:
+            return replace(self._abstention, text=text, model=self._model)
         if not text.strip():
             raise BadUpstream("The model said nothing; ask again.")
         statements = split(text)
@@ -109,21 +131,24 @@ class _Answer:
             told=self._told(),
         )
 
-    def _begun(self, piece: str) -> str:
-        """Hold the beginning for as long as it may be that the model declines."""
-        if self._declined or self._beginning is None:
-            return "" if self._declined else piece
-        self._beginning = (self._beginning + piece).lstrip()
-        if self._beginning.startswith(NOT_SAID):
-            self._declined, self._beginning = True, None
+    def _heard(self, piece: str) -> str:
+        """Give *piece* on, but for what may become the sign that the model declines, and what follows that."""
+        if self._declined:
             return ""
-        if NOT_SAID.startswith(self._beginning):
-            return ""
-        beginning, self._beginning = self._beginning, None
-        return beginning
+        text = self._held + piece
+        if not self._said:
+            text = text.lstrip()
+        if declined := _NOT_SAID.search(text):
+            self._declined, self._held = True, ""
+            return text[: declined.start()]
+        beginning = _PERHAPS_NOT_SAID.search(text)
+        end = beginning.start() if beginning else len(text)
+        self._held = text[end:]
+        return text[:end]
 
     def _say(self, text: str) -> str:
-        self._said.append(text)
+        if text:
+            self._said.append(text)
         return text
 
     def _citations(self, statements: Sequence[Statement], passages: Sequence[Passage]) -> list[Citation]:
@@ -136,8 +161,10 @@ class _Answer:
         told = list(self._packed.left_out)
         if self._marking.unknown:
             told.append(f"{self._marking.unknown} citations of passages that are not there were taken out.")
-        if self._cut_off:
+        if self._ended == "length":
             told.append("The model's answer was cut off at its limit of tokens.")
+        elif self._ended == "content_filter":
+            told.append("The provider's content policy cut the model's answer off.")
         return told
 
 

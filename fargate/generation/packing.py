@@ -28,6 +28,7 @@ def pack(passages: Sequence[Passage], budget_tokens: int) -> Packed:
     The first that does not fit is cut after a sentence, if one fits; what comes behind it is left out.
     """
     texts: dict[int, str] = {}
+    cut: str | None = None
     left = budget_tokens * BYTES_PER_TOKEN
     for number, passage in enumerate(passages, 1):
         text = passage.context + "\n" + passage.text if passage.context else passage.text
@@ -37,7 +38,7 @@ def pack(passages: Sequence[Passage], budget_tokens: int) -> Packed:
             break
         texts[number] = text
         left -= _size(text)
-    return Packed(texts, _left_out(passages, texts))
+    return Packed(texts, _left_out(len(passages), len(texts), cut_at=len(texts) if cut else None))
 
 
 def recent(conversation: Sequence[Turn], budget_tokens: int) -> list[Turn]:
@@ -62,13 +63,12 @@ def _cut(text: str, room: int) -> str:
     return text[:end]
 
 
-def _left_out(passages: Sequence[Passage], texts: dict[int, str]) -> list[str]:
+def _left_out(found: int, given: int, *, cut_at: int | None) -> list[str]:
     told = []
-    cut = [number for number, text in texts.items() if len(text) < len(passages[number - 1].text)]
-    if cut:
-        told.append(f"Passage {cut[0]} was cut after a sentence: the model is given no more.")
-    if len(texts) < len(passages):
-        told.append(f"{len(passages) - len(texts)} of {len(passages)} passages were more than the model is given.")
+    if cut_at is not None:
+        told.append(f"Passage {cut_at} was cut after a sentence: the model is given no more.")
+    if given < found:
+        told.append(f"{found - given} of {found} passages were more than the model is given.")
     return told
 
 

@@ -203,7 +203,7 @@ class GenerationService:
             return
         # Under a policy that may leave something out, nothing is said before it was checked.
         holds = answering.release.config.answer.claims.policy is not ClaimPolicy.MARK
-        guard = LinkGuard(self._link_hosts)
+        guard, whole = LinkGuard(self._link_hosts), not answering.degraded
         async with aclosing(self._written(answering)) as pieces:
             async for piece in pieces:
                 if not holds and (said := guard.feed(piece)):
@@ -212,12 +212,12 @@ class GenerationService:
         if not holds and (said := guard.end()):
             answering.said.append(said)
             yield said
-        await self._check(answering)
+        whole = await self._check(answering) and whole
         answering.guard_links(self._link_hosts)
         for word in _WORD.findall(answering.written().text) if holds else ():
             answering.said.append(word)
             yield word
-        answering.remembered_s = 0 if answering.degraded else ttl_s
+        answering.remembered_s = ttl_s if whole else 0
 
     async def _recall(self, answering: Answering) -> None:
         tenant = answering.principal.tenant
@@ -248,8 +248,8 @@ class GenerationService:
             with answering.stages.stage("weigh"):
                 answering.draft = await self._extractive.decline(answering.request.question, answering.passages, config)
 
-    async def _check(self, answering: Answering) -> None:
-        """Check the claims of the draft and do with it what its release's policy says."""
+    async def _check(self, answering: Answering) -> bool:
+        """Check the claims of the draft, do with it what its release's policy says, and say whether all was checked."""
         config, question = answering.release.config, answering.request.question
         draft, passages = answering.written(), answering.passages
         if not (draft.statements or draft.abstained):
@@ -260,6 +260,7 @@ class GenerationService:
         answering.draft, answering.claims = outcome.draft, outcome.claims
         told = [*draft.told, *([outcome.told] if outcome.told else [])]
         answering.degraded = [*answering.degraded, *checked.degraded, *told]
+        return not checked.degraded
 
     async def _store(self, answering: Answering, error: str | None = None) -> None:
         """Store the run, even if whoever waits for it is cancelled meanwhile."""

@@ -18,8 +18,9 @@ from chalicelib.domain.identifiers import RunId
 from chalicelib.domain.indexes import Recipe
 from chalicelib.domain.releases import GenerationSettings, ReleaseConfig
 from chalicelib.domain.runs import Verdict
-from chalicelib.errors import BadUpstream, Forbidden, NotFound, RateLimited
+from chalicelib.errors import BadUpstream, Forbidden, InvalidRequest, NotFound, RateLimited
 from chalicelib.repositories.remembered_answers import RememberedAnswers
+from chalicelib.repositories.runs import Mentions
 from fargate.generation.prompting import NOT_SAID
 from fargate.generation.service import GenerationService
 from tests.fakes.knowledge import INDEX, Knowledge, knowledge, reader
@@ -109,15 +110,16 @@ def test_a_stream_is_the_answer(known: Knowledge) -> None:
     assert "".join(pieces) == events[-1].answer.answer
 
 
-def test_a_model_that_finds_nothing_abstains(known: Knowledge) -> None:
+@pytest.mark.parametrize("said", [" {}. Sorry", "**{}**", "`{}`", '"{}"', "> {}", "The answer is: {}"])
+def test_a_model_that_finds_nothing_abstains(known: Knowledge, said: str) -> None:
     """Nothing of how it says so is heard."""
-    known.gateway.reply = lambda _: f" {NOT_SAID}. Sorry"
+    known.gateway.reply = lambda _: said.format(NOT_SAID)
     events = streamed(known)
     answer = events[-1].answer
     assert answer.abstained
     assert "leave.md" in answer.answer
     assert [citation.name for citation in answer.nearest] == ["leave.md"]
-    assert "".join(event.text for event in events if isinstance(event, TokenEvent)) in {"", answer.answer}
+    assert "".join(event.text for event in events if isinstance(event, TokenEvent)) == answer.answer
     assert NOT_SAID not in repr(events)
     assert answer.usage.cost_usd_micros == 42
 
@@ -128,6 +130,36 @@ def test_an_answer_may_begin_like_declining(known: Knowledge) -> None:
     assert ask(known).answer == "NOT everybody has thirty days of leave [1]."
     known.gateway.reply = lambda _: "NOT_IN"
     assert ask(known).answer == "NOT_IN"
+
+
+def test_the_sign_may_be_small(known: Knowledge) -> None:
+    """Models write as they like."""
+    known.gateway.reply = lambda _: NOT_SAID.lower()
+    assert ask(known).abstained
+
+
+def test_too_little_room_is_said(known: Knowledge) -> None:
+    """It is the release's mistake, and not the documents'."""
+    known.release(ReleaseConfig(INDEX, 1, Recipe(), answer=replace(SETTINGS, context_tokens=1)))
+    with pytest.raises(InvalidRequest, match="context_tokens"):
+        ask(known)
+
+
+def test_an_answer_given_again_names_who_gave_it(known: Knowledge) -> None:
+    """And is given again though a passage was left out."""
+    known.add("Leave is asked for in writing. " * 40, name="long.md")
+    known.release(ReleaseConfig(INDEX, 1, Recipe(), answer=replace(SETTINGS, context_tokens=100, cache_ttl_s=60)))
+    first, again = ask(known), ask(known)
+    assert (again.repeats, again.model) == (first.run_id, "test/model")
+
+
+def test_a_deleted_document_takes_what_a_model_made_of_it(known: Knowledge) -> None:
+    """Cited or not."""
+    other = known.add("Everybody has a desk.", name="desk.md")
+    answer = ask(known)
+    Mentions(known.table).forget(known.tenant, other)
+    run = known.runs.get(known.tenant, RunId(answer.run_id))
+    assert (run.answer, run.citations) == (None, [])
 
 
 def test_a_model_that_says_nothing_fails_the_question(known: Knowledge) -> None:
