@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field, SecretStr, StringConstraints, TypeAdapter, ValidationError
@@ -29,18 +30,41 @@ KEY_TTL_S = 60.0
 OptionName = Annotated[str, StringConstraints(pattern="^(api_version|aws_region_name|vertex_project|vertex_location)$")]
 
 
+class OwnPrice(RequestModel):
+    """What a model costs by contract: USD for a million tokens, and for a thousand search units of a reranking."""
+
+    input: Decimal = Field(Decimal(0), ge=0)
+    output: Decimal = Field(Decimal(0), ge=0)
+    cached_input: Decimal | None = Field(None, ge=0)
+    per_thousand_searches: Decimal = Field(Decimal(0), ge=0)
+    max_output_tokens: int | None = Field(None, ge=1)
+
+    def entity(self) -> Price:
+        """Give the domain's form of it."""
+        return Price(
+            source="configured",
+            input=self.input,
+            output=self.output,
+            cached_input=self.cached_input,
+            per_search=self.per_thousand_searches * 1_000,
+            max_output_tokens=self.max_output_tokens,
+        )
+
+
 class ProviderSpec(RequestModel):
     """
     One provider, as `RAGSTONE_PROVIDERS` has it under its name.
 
     *kind* is the protocol: `openai` for every server that speaks OpenAI's, which is called directly; otherwise
     LiteLLM's name of the provider. *prices* is the name under which LiteLLM's price list has its models, `free` for
-    one that costs nothing a call; left out, they are unpriced. *needs_key* false: it is called without a key.
+    one that costs nothing a call; left out, they are unpriced. *own_prices*, by model, go before the list. *needs_key*
+    false: it is called without a key.
     """
 
     kind: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,31}$")] = DIRECT
     base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")] | None = None
     prices: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,31}$")] | None = None
+    own_prices: dict[str, OwnPrice] = Field(default_factory=dict)
     needs_key: bool = True
     options: dict[OptionName, str] = Field(
         default_factory=dict, description="What some providers need beside address and key"
@@ -165,6 +189,8 @@ class Providers:
         return not spec.needs_key or self._keys.get(name) is not None
 
     def _price(self, spec: ProviderSpec, deployment: Deployment) -> Price | None:
+        if (own := spec.own_prices.get(deployment.upstream_model)) is not None:
+            return own.entity()
         if spec.prices is None:
             return None
         return FREE if spec.prices == "free" else self._prices.price(spec.prices, deployment.upstream_model)

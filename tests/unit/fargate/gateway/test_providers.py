@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 
 import pytest
 from pydantic import SecretBytes
 
-from chalicelib.domain.prices import FREE
+from chalicelib.domain.prices import FREE, Price, Tokens, cost_usd_micros
 from chalicelib.domain.routes import Deployment
 from chalicelib.errors import ConfigurationError
 from fargate.adapters.local_models import LocalProvider
@@ -120,3 +121,23 @@ def test_what_cannot_be_a_provider_stops_the_start(text: str) -> None:
     with pytest.raises(ConfigurationError, match="RAGSTONE_PROVIDERS") as raised:
         configured(text)
     assert "sk-canary" not in raised.value.detail
+
+
+def test_prices_of_a_contract_go_before_the_list() -> None:
+    """By model, in USD for a million tokens; the ledger names them as their source."""
+    own = '{"gpt": {"input": 1.25, "output": "10", "cached_input": 0.125}, "order": {"per_thousand_searches": 2}}'
+    text = f'{{"mine": {{"prices": "test", "needs_key": false, "own_prices": {own}}}}}'
+    found = providers(text, ProviderKeys(Safe(), {}, HandClock()))
+
+    def price(model: str) -> Price | None:
+        target = found.target(Deployment(f"mine/{model}"))
+        assert target is not None
+        return target.price
+
+    assert price("gpt") == Price("configured", Decimal("1.25"), Decimal(10), Decimal("0.125"))
+    order = price("order")
+    assert order is not None
+    assert cost_usd_micros(order, Tokens(searches=3)) == 6_000
+    assert price("another") == PRICE
+    with pytest.raises(ConfigurationError, match="own_prices"):
+        configured('{"mine": {"own_prices": {"gpt": {"input": -1}}}}')
