@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -131,6 +132,21 @@ def test_whoever_cannot_wait_any_longer_is_told_when_to_come_back() -> None:
         assert [isinstance(one, RateLimited) and one.retry_after_s for one in tried] == [1.0, 1.0]
         meter.settle(held, DONE)
         await meter.reserve(_of(QUIET))
+
+    asyncio.run(scenario())
+
+
+def test_nobody_waits_longer_than_his_call_has() -> None:
+    """What is waited for comes out of the call's one deadline, though the meter would let it wait for an hour."""
+
+    async def scenario() -> None:
+        clock = HandClock()
+        meter, _ = _meter(clock, at_once=Concurrency(1, 1, 1, 1), wait_s=3_600)
+        await meter.reserve(_of(ACME))
+        late = replace(_of(ACME, number=1), deadline=clock.monotonic() + 0.01)
+        async with asyncio.timeout(5):
+            with pytest.raises(RateLimited, match="leave no room"):
+                await meter.reserve(late)
 
     asyncio.run(scenario())
 
