@@ -50,6 +50,11 @@ def cite(marker: int, statement: str, passage: Passage) -> Citation:
     """Give the citation of the place in *passage* that says *statement* best, or of its beginning where none does."""
     span = locate(statement, passage)
     start, end = (span.start - passage.start, span.end - passage.start) if span else _beginning(passage.text)
+    return citation(marker, passage, start, end)
+
+
+def citation(marker: int, passage: Passage, start: int, end: int) -> Citation:
+    """Give the citation of what stands from *start* to *end* of the text of *passage*."""
     return Citation(
         marker=marker,
         chunk_id=passage.chunk_id,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chalicelib.domain.releases import GenerationSettings, ReleaseConfig
-from chalicelib.domain.runs import Citation, Passage, Usage
+from chalicelib.domain.runs import Passage, Usage
 from chalicelib.errors import Unavailable
 from chalicelib.ports.models import Embedder, Purpose
 from fargate.generation.abstention import abstention
 from fargate.generation.drafts import Draft, Statement
+from fargate.generation.evidence import citation
 from fargate.generation.sentences import Sentence, sentences
 
 MAX_PASSAGES = 2
@@ -150,23 +151,10 @@ def _adds(compared: _Compared, place: int, chosen: Sequence[int]) -> bool:
 def _answer(chosen: Sequence[_Candidate], usage: Usage) -> Draft:
     return Draft(
         text=" ".join(f"{candidate.sentence.shown} [{marker}]" for marker, candidate in enumerate(chosen, 1)),
-        citations=list(_citations(chosen)),
+        citations=[
+            citation(marker, candidate.passage, candidate.sentence.start, candidate.sentence.end)
+            for marker, candidate in enumerate(chosen, 1)
+        ],
         statements=[Statement(candidate.sentence.shown, (marker,)) for marker, candidate in enumerate(chosen, 1)],
         usage=usage,
     )
-
-
-def _citations(chosen: Sequence[_Candidate]) -> Iterator[Citation]:
-    for marker, candidate in enumerate(chosen, 1):
-        passage, sentence = candidate.passage, candidate.sentence
-        yield Citation(
-            marker=marker,
-            chunk_id=passage.chunk_id,
-            document_id=passage.document_id,
-            name=passage.name,
-            page=passage.page,
-            heading_path=passage.heading_path,
-            quote=passage.text[sentence.start : sentence.end],
-            start=passage.start + sentence.start,
-            end=passage.start + sentence.end,
-        )
