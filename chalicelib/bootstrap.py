@@ -36,10 +36,12 @@ from chalicelib.adapters.system_clock import SystemClock
 from chalicelib.contracts.identity import IdentitySigner, IdentityVerifier
 from chalicelib.domain.access import Principal, Role, Tenant
 from chalicelib.domain.identifiers import TenantId
+from chalicelib.domain.tenants import TenantSettings
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.jwks import JwksSource
 from chalicelib.ports.secrets import Secrets
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
+from chalicelib.repositories.tenants import Tenants
 from chalicelib.settings import Settings
 
 IDENTITY_KEY = "identity-key"
@@ -60,6 +62,17 @@ class Core:
     queue: SqliteQueue
     signer: IdentitySigner
     verifier: IdentityVerifier
+
+    @property
+    def tenants(self) -> Tenants:
+        """How each tenant is served: as it decided, or as *settings* say."""
+        configured = TenantSettings(
+            feedback_origins=self.settings.allowed_origins,
+            link_hosts=self.settings.link_hosts,
+            run_retention_days=self.settings.run_retention_days,
+            feedback_daily_cap=self.settings.feedback_daily_cap,
+        )
+        return Tenants(self.table, configured)
 
     def service_token(self) -> str:
         """Sign a token for a call that one service makes in no user's name."""

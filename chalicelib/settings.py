@@ -78,7 +78,15 @@ class Settings(BaseModel):
     embedding_streams: int = Field(2, ge=1, le=64, description="Batches the embedding model works on at once.")
     embedding_threads: int = Field(2, ge=1, le=64, description="Threads the embedding model uses in all.")
     vector_cache_mb: int = Field(1_024, ge=16, le=262_144, description="Memory for search indexes kept open.")
-    run_retention_days: int = Field(30, ge=1, le=3_650, description="How long runs are kept.")
+    run_retention_days: int = Field(
+        30, ge=1, le=3_650, description="How long runs are kept, where a tenant does not decide it."
+    )
+    feedback_daily_cap: int = Field(
+        10_000,
+        ge=0,
+        le=1_000_000,
+        description="How many pieces of feedback pages may send a tenant in a day, likewise.",
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:

@@ -241,7 +241,7 @@ class Services:
 
     @cached_property
     def _runs(self) -> Runs:
-        return Runs(self.core.table, self.core.settings.run_retention_days)
+        return Runs(self.core.table, self.core.settings.run_retention_days, self.core.tenants)
 
     @cached_property
     def _stores(self) -> Stores:

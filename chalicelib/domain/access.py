@@ -27,6 +27,7 @@ class Permission(StrEnum):
     USAGE_READ = "usage:read"
     BUDGETS_MANAGE = "budgets:manage"
     AUDIT_READ = "audit:read"
+    TENANTS_MANAGE = "tenants:manage"
     SELF = "self"
 
 
@@ -49,7 +50,12 @@ _ENGINEER = _EDITOR | {
     Permission.ROUTES_MANAGE,
     Permission.USAGE_READ,
 }
-_ADMIN = _ENGINEER | {Permission.KEYS_MANAGE, Permission.BUDGETS_MANAGE, Permission.AUDIT_READ}
+_ADMIN = _ENGINEER | {
+    Permission.KEYS_MANAGE,
+    Permission.BUDGETS_MANAGE,
+    Permission.AUDIT_READ,
+    Permission.TENANTS_MANAGE,
+}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.READER: _READER,
     Role.EDITOR: _EDITOR,

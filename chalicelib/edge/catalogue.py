@@ -16,6 +16,7 @@ from chalicelib.edge.me import me
 from chalicelib.edge.openapi_document import describing
 from chalicelib.edge.routes import routes
 from chalicelib.edge.runs import runs
+from chalicelib.edge.tenants import tenants
 from chalicelib.edge.uploads import uploads
 from chalicelib.edge.usage import usage
 
@@ -35,6 +36,7 @@ RESOURCES = describing(
         components,
         me,
         api_keys,
+        tenants,
         health,
     ]
 )

@@ -23,6 +23,7 @@ from chalicelib.repositories.jobs import Jobs
 from chalicelib.repositories.ledger import Ledger
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
+from chalicelib.repositories.tenants import Tenants
 
 ResultT = TypeVar("ResultT")
 
@@ -51,6 +52,7 @@ class Edge:
     ledger: Ledger
     audit: AuditLog
     api_keys: ApiKeys
+    tenants: Tenants
     idempotency: IdempotencyRecords
     blobs: BlobStore
     ingestor: Ingestor

@@ -57,6 +57,7 @@ from chalicelib.contracts.identities import ApiKeyCreate, ApiKeyCreated, ApiKeyV
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate, IndexView, RecipeModel
 from chalicelib.contracts.ingestions import ImportFile, ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
 from chalicelib.contracts.routes import DeploymentModel, DeploymentView, RouteCreate, RoutePatch, RouteView
+from chalicelib.contracts.tenants import TenantPatch, TenantView
 from chalicelib.contracts.usage import UsageGroup, UsageItem, UsageReport, UsageTotals
 from chalicelib.domain.access import PERMISSIONS, Role
 from chalicelib.domain.budgets import BudgetScope, Period
@@ -279,6 +280,16 @@ _SUMS = {
     "reasoning_tokens": 0,
     "cost_usd_micros": 655_000,
 }
+_TENANT = TenantView(
+    tenant="acme",
+    feedback_origins=["https://chat.example"],
+    link_hosts=["*.example.com"],
+    run_retention_days=90,
+    feedback_daily_cap=10_000,
+    version=2,
+    updated_at=_AT,
+    updated_by="key_0kf9w1a5r8e2t7y4q6w9b3n1m0",
+)
 _ALL: list[BaseModel] = [
     BudgetCreate(
         name="research", scope=BudgetScope.TENANT, period=Period.MONTH, limit_usd_micros=200_000_000, warn_at=0.8
@@ -436,6 +447,9 @@ _ALL: list[BaseModel] = [
     ApiKeyCreated(key=_API_KEY, secret="rgs_key_0kf9w1a5r8e2t7y4q6w9b3n1m0_…"),  # noqa: S106 -- an example
     _API_KEY,
     ListOf[ApiKeyView](items=[_API_KEY]),
+    TenantPatch(feedback_origins=["https://chat.example"], run_retention_days=90),
+    _TENANT,
+    ListOf[TenantView](items=[_TENANT]),
     Health(version="0.1.0"),
     Readiness(status="ok", dependencies=_DEPENDENCIES),
 ]

@@ -144,6 +144,11 @@ def route_version(tenant: Tenant, name: str, number: int) -> Key:
     return Key(TableName.CONFIG, f"{tenant.tenant_id}#routes#{name}", f"version#{number:08d}")
 
 
+def tenant_settings(tenant: Tenant) -> Key:
+    """Name the row of what a tenant decides for itself."""
+    return Key(TableName.CONFIG, f"{tenant.tenant_id}#tenant", "settings")
+
+
 def audit_event(tenant: Tenant, event_id: str) -> Key:
     """Name an audit event's row; they are in order of time."""
     return Key(TableName.AUDIT, f"{tenant.tenant_id}#audit", event_id)

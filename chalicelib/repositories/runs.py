@@ -15,26 +15,29 @@ from chalicelib.errors import NotFound
 from chalicelib.ports.table import Delete, IndexName, Item, Put, Query, Table, TableName
 from chalicelib.repositories import keys
 from chalicelib.repositories.codec import Codec
+from chalicelib.repositories.tenants import Tenants
 
 _runs = Codec(Run)
 
 
 class Runs:
     """
-    The runs of all tenants, one tenant at a time, each kept for *retention_days*.
+    The runs of all tenants, one tenant at a time, each kept for *retention_days*, or as its tenant says in *tenants*.
 
     Of a run that only retrieved, texts and headings of passages are not stored: they can be read again from the chunks.
     """
 
-    def __init__(self, table: Table, retention_days: int) -> None:
+    def __init__(self, table: Table, retention_days: int, tenants: Tenants | None = None) -> None:
         self._table = table
-        self._retention_s = retention_days * 86_400
+        self._retention_days = retention_days
+        self._tenants = tenants
 
     def add(self, tenant: Tenant, run: Run) -> None:
         """Store a run."""
         only_found = run.kind is RunKind.RETRIEVE
         data = _runs.dump(run)
-        expires_at = int(run.created_at.timestamp()) + self._retention_s
+        days = self._tenants.get(tenant).run_retention_days if self._tenants else self._retention_days
+        expires_at = int(run.created_at.timestamp()) + days * 86_400
         listed = (keys.runs_of(tenant), run.run_id)
         item = Item(
             keys.run(tenant, run.run_id),

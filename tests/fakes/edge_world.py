@@ -21,6 +21,7 @@ from chalicelib.contracts.identity import IdentitySigner, IdentityVerifier
 from chalicelib.domain.access import Principal, Role, Tenant
 from chalicelib.domain.credentials import ApiKey, credential, digest_of, new_secret
 from chalicelib.domain.identifiers import KeyId, TenantId, new_id
+from chalicelib.domain.tenants import TenantSettings
 from chalicelib.edge.application import create_app
 from chalicelib.edge.dependencies import Edge
 from chalicelib.edge.user_tokens import UserTokens
@@ -35,6 +36,7 @@ from chalicelib.repositories.jobs import Jobs
 from chalicelib.repositories.ledger import Ledger
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
+from chalicelib.repositories.tenants import Tenants
 from tests.fakes.clock import HandClock
 from tests.fakes.described import check_described
 from tests.fakes.edge_services import InstantIngestor, ListingGateway, QuotingGenerator, Store, WholeIndexRetriever
@@ -77,6 +79,7 @@ class World:
     def __init__(self, folder: Path, **replaced: Any) -> None:
         self.clock = HandClock()
         self.table = SqliteTable(folder / "tables.db", self.clock)
+        self.tenants = Tenants(self.table, TenantSettings(link_hosts=("docs.example",)))
         self.store = Store(
             table=self.table,
             clock=self.clock,
@@ -84,7 +87,7 @@ class World:
             chunks=Chunks(self.table),
             indexes=Indexes(self.table),
             jobs=Jobs(self.table),
-            runs=Runs(self.table, retention_days=30),
+            runs=Runs(self.table, 30, self.tenants),
         )
         self.issuer = UserTokenIssuer(self.clock)
         self.dependencies = [Dependency(name="table", status="ok")]
@@ -175,6 +178,7 @@ class World:
             ledger=Ledger(self.table),
             audit=AuditLog(self.table, self.clock),
             api_keys=ApiKeys(self.table),
+            tenants=self.tenants,
             idempotency=IdempotencyRecords(self.table),
             blobs=FileBlobs(folder / "blobs", self.clock, b"k" * 32),
             ingestor=InstantIngestor(self.store),

@@ -15,7 +15,12 @@ from tests.fakes.edge_world import RIVAL, World
 
 CHAT = {"name": "chat", "kind": "chat", "deployments": [{"model": "openai/gpt-4.1"}]}
 TEAM = {"name": "team", "scope": "tenant", "period": "month", "limit_usd_micros": 1_000}
-CONFIGURATION = {Permission.ROUTES_MANAGE, Permission.BUDGETS_MANAGE, Permission.KEYS_MANAGE}
+CONFIGURATION = {
+    Permission.ROUTES_MANAGE,
+    Permission.BUDGETS_MANAGE,
+    Permission.KEYS_MANAGE,
+    Permission.TENANTS_MANAGE,
+}
 CHANGES_NOTHING = {"test_route"}
 
 
@@ -35,6 +40,7 @@ def test_every_change_of_the_configuration_is_told(world: World, admin: str) -> 
         ("POST", "/budgets", TEAM),
         ("PATCH", "/budgets/team", {"limit_usd_micros": 2_000}),
         ("DELETE", "/budgets/team", None),
+        ("PATCH", "/tenants/acme", {"run_retention_days": 60}),
         ("POST", "/api-keys", bot),
     ]
     for method, path, body in done:
@@ -45,15 +51,16 @@ def test_every_change_of_the_configuration_is_told(world: World, admin: str) -> 
     found = events(world, admin)
     told = {operation.name for one in RESOURCES for operation in one.operations if operation.permission in CONFIGURATION
             and operation.method is not Method.GET} - CHANGES_NOTHING  # fmt: skip
-    assert len(told) == len(found) == 8
+    assert len(told) == len(found) == 9
     assert [(one["action"], one["resource"]) for one in reversed(found)] == [
         *(("route." + did, "routes/chat") for did in ("create", "change", "delete")),
         *(("budget." + did, "budgets/team") for did in ("create", "change", "delete")),
+        ("tenant.change", "tenants/acme"),
         *(("api_key." + did, f"api-keys/{key_id}") for did in ("create", "revoke")),
     ]
     assert {one["subject"] for one in found} == {world.ask("GET", "/me", admin).body["subject"]}
     assert found[-2]["changes"] == {"timeout_s": {"before": 60.0, "after": 45.0}}
-    assert found[3]["changes"] == {"limit_usd_micros": {"before": 1_000, "after": 2_000}}
+    assert found[4]["changes"] == {"limit_usd_micros": {"before": 1_000, "after": 2_000}}
 
 
 def test_a_secret_is_not_told(world: World, admin: str) -> None:

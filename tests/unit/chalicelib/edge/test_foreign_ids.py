@@ -35,6 +35,7 @@ class Everything:
             "job_id": job["job_id"],
             "run_id": run["run_id"],
             "key_id": key["key_id"],
+            "tenant": "acme",
         }
 
 
@@ -45,8 +46,8 @@ def test_a_foreign_id_answers_like_a_missing_one(world: World, admin: str, opera
     rival = world.key(Role.ADMIN, tenant=RIVAL)
     narrowed = world.key(Role.ADMIN, indexes=["elsewhere"])
     missing = _ask(world, operation, admin, "missing" if "index" in operation.path_parameters else MISSING)
-    # Routes and budgets belong to no index, so that nobody's indexes keep him from them.
-    beyond_indexes = {"route", "budget"} & set(operation.path_parameters)
+    # Routes, budgets and the tenant belong to no index, so that nobody's indexes keep him from them.
+    beyond_indexes = {"route", "budget", "tenant"} & set(operation.path_parameters)
     for stranger in (rival,) if beyond_indexes else (rival, narrowed):
         assert _shape(_ask(world, operation, stranger, everything.ids[operation.path_parameters[0]])) == _shape(missing)
     assert missing.problem == (404, "not_found")

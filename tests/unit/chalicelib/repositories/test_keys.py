@@ -50,6 +50,7 @@ def test_every_key_a_tenant_reads_or_writes_begins_with_its_id(
         keys.idempotency(tenant, text, text),
         keys.budget(tenant, name),
         keys.audit_event(tenant, name),
+        keys.tenant_settings(tenant),
         keys.counter(tenant, account_of(Budget(name, BudgetScope.USER, Period.DAY, 1), text, AT)),
         keys.reservation(tenant, name, 1, 7),
         keys.ledger_entry(tenant, name, 1),
