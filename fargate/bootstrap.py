@@ -116,7 +116,7 @@ class Services:
             releases=self._releases,
             runs=self._runs,
             remembered=RememberedAnswers(self.core.table, self._runs),
-            link_hosts=self.core.settings.link_hosts,
+            link_hosts=lambda tenant: self.core.tenants.get(tenant).link_hosts,
             embedders=self.embedders,
             gateway=self.gateway,
             clock=self.core.clock,

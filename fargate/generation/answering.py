@@ -36,6 +36,7 @@ class Answering:
     created_at: datetime
     trace_id: str
     stages: Stages
+    link_hosts: Collection[str] = ()
     passages: Sequence[Passage] = ()
     searched: Sequence[Wording] = ()
     degraded: Sequence[str] = ()
@@ -47,13 +48,13 @@ class Answering:
     remembered_s: int = 0
     """For how long its answer may be given again."""
 
-    def fingerprint(self, link_hosts: Collection[str]) -> str:
+    def fingerprint(self) -> str:
         """See `reuse.fingerprint`."""
-        return fingerprint(self.principal, self.request, self.release.release_id, self.passages, link_hosts)
+        return fingerprint(self.principal, self.request, self.release.release_id, self.passages, self.link_hosts)
 
-    def guard_links(self, allowed: Collection[str]) -> None:
-        """Take every link out of the text and the claims that leads to a host which is not *allowed*."""
-        draft = self.written()
+    def guard_links(self) -> None:
+        """Take every link out of the text and the claims that leads to a host which the tenant does not allow."""
+        draft, allowed = self.written(), self.link_hosts
         self.draft = replace(draft, text=guarded(draft.text, allowed))
         self.claims = [replace(claim, text=guarded(claim.text, allowed)) for claim in self.claims]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from contextvars import copy_context
 from dataclasses import replace
@@ -27,7 +27,7 @@ from chalicelib.contracts.asking import (
 )
 from chalicelib.contracts.components import ComponentKind, Components, ComponentView
 from chalicelib.contracts.rendering import passage_views
-from chalicelib.domain.access import Principal
+from chalicelib.domain.access import Principal, Tenant
 from chalicelib.domain.filters import parse_filter
 from chalicelib.domain.identifiers import Entropy, RunId, new_id
 from chalicelib.domain.releases import EXTRACTIVE, ClaimPolicy, GenerationSettings, Release
@@ -55,6 +55,9 @@ CLIENT_DISCONNECTED = "client_disconnected"
 
 _WORD = re.compile(r"\s*\S+")
 
+LinkHosts = Callable[[Tenant], Collection[str]]
+"""Gives the hosts that a tenant lets its answers lead to."""
+
 log = get_logger(__name__)
 
 
@@ -73,7 +76,7 @@ class GenerationService:
         entropy: Entropy = secrets.token_bytes,
         answerers: Mapping[str, Answerer] | None = None,
         gateway: ModelGateway | None = None,
-        link_hosts: Collection[str] = (),
+        link_hosts: LinkHosts = lambda _: (),
     ) -> None:
         self._releases = releases
         self._retriever = retriever
@@ -141,6 +144,7 @@ class GenerationService:
         stages = Stages("generation", self._clock.monotonic)
         with stages.stage("settle"):
             release = await asyncio.to_thread(self._releases.settle, principal, request)
+            link_hosts = await asyncio.to_thread(self._link_hosts, principal.tenant)
         self._check_model(release)
         now = self._clock.now()
         return Answering(
@@ -151,6 +155,7 @@ class GenerationService:
             created_at=now,
             trace_id=current_trace_id() or "",
             stages=stages,
+            link_hosts=link_hosts,
         )
 
     def _check_model(self, release: Release) -> None:
@@ -203,7 +208,7 @@ class GenerationService:
             return
         # Under a policy that may leave something out, nothing is said before it was checked.
         holds = answering.release.config.answer.claims.policy is not ClaimPolicy.MARK
-        guard, whole = LinkGuard(self._link_hosts), not answering.degraded
+        guard, whole = LinkGuard(answering.link_hosts), not answering.degraded
         async with aclosing(self._written(answering)) as pieces:
             async for piece in pieces:
                 if not holds and (said := guard.feed(piece)):
@@ -213,7 +218,7 @@ class GenerationService:
             answering.said.append(said)
             yield said
         whole = await self._check(answering) and whole
-        answering.guard_links(self._link_hosts)
+        answering.guard_links()
         for word in _WORD.findall(answering.written().text) if holds else ():
             answering.said.append(word)
             yield word
@@ -222,7 +227,7 @@ class GenerationService:
     async def _recall(self, answering: Answering) -> None:
         tenant = answering.principal.tenant
         with answering.stages.stage("recall"):
-            run = await asyncio.to_thread(self._remembered.find, tenant, answering.fingerprint(self._link_hosts))
+            run = await asyncio.to_thread(self._remembered.find, tenant, answering.fingerprint())
         if run is not None:
             answering.repeat(run)
 
@@ -273,7 +278,7 @@ class GenerationService:
         self._runs.add(tenant, run)
         if run.error is None and answering.remembered_s:
             try:
-                self._remembered.remember(tenant, answering.fingerprint(self._link_hosts), run, answering.remembered_s)
+                self._remembered.remember(tenant, answering.fingerprint(), run, answering.remembered_s)
             except RagError:  # the answer is good and stored; the next one will be written anew
                 log.exception("answer_not_remembered", run_id=run.run_id)
 

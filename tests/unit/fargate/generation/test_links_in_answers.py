@@ -58,7 +58,7 @@ def service(known: Knowledge, *, breaks: bool = False) -> GenerationService:
         embedders={"local/minilm": known.embedder},
         clock=known.clock,
         answerers={EXTRACTIVE: Lured(breaks)},
-        link_hosts=("docs.example.com",),
+        link_hosts=lambda tenant: ("docs.example.com",) if tenant == known.tenant else (),
     )
 
 
