@@ -41,6 +41,7 @@ from chalicelib.ports.clock import Clock
 from chalicelib.ports.jwks import JwksSource
 from chalicelib.ports.secrets import Secrets
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
+from chalicelib.repositories.feedback_tokens import FeedbackTokens
 from chalicelib.repositories.tenants import Tenants
 from chalicelib.settings import Settings
 
@@ -62,6 +63,7 @@ class Core:
     queue: SqliteQueue
     signer: IdentitySigner
     verifier: IdentityVerifier
+    feedback_tokens: FeedbackTokens
 
     @property
     def tenants(self) -> Tenants:
@@ -117,6 +119,7 @@ def core(settings: Settings) -> Iterator[Core]:
             queue=queue,
             signer=IdentitySigner(identity_key),
             verifier=IdentityVerifier(identity_key.public_key()),
+            feedback_tokens=FeedbackTokens(secrets, clock),
         )
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 
 from fastapi import FastAPI
 
@@ -21,6 +21,7 @@ from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.effective_release import EffectiveRelease
+from chalicelib.repositories.feedback_tokens import token_with_answer
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.ledger import Ledger
 from chalicelib.repositories.releases import Releases
@@ -117,6 +118,7 @@ class Services:
             runs=self._runs,
             remembered=RememberedAnswers(self.core.table, self._runs),
             link_hosts=lambda tenant: self.core.tenants.get(tenant).link_hosts,
+            feedback_token=partial(token_with_answer, self.core.feedback_tokens, self.core.tenants),
             embedders=self.embedders,
             gateway=self.gateway,
             clock=self.core.clock,

@@ -28,6 +28,9 @@ class Permission(StrEnum):
     BUDGETS_MANAGE = "budgets:manage"
     AUDIT_READ = "audit:read"
     TENANTS_MANAGE = "tenants:manage"
+    FEEDBACK_WRITE = "feedback:write"
+    FEEDBACK_READ = "feedback:read"
+    FEEDBACK_TRIAGE = "feedback:triage"
     SELF = "self"
 
 
@@ -41,7 +44,7 @@ class Role(StrEnum):
     SERVICE = "service"
 
 
-_READER = frozenset({Permission.SELF, Permission.ASK})
+_READER = frozenset({Permission.SELF, Permission.ASK, Permission.FEEDBACK_WRITE})
 _EDITOR = _READER | {Permission.KNOWLEDGE_READ, Permission.DOCUMENTS_WRITE}
 _ENGINEER = _EDITOR | {
     Permission.INDEXES_WRITE,
@@ -49,6 +52,8 @@ _ENGINEER = _EDITOR | {
     Permission.RUNS_READ,
     Permission.ROUTES_MANAGE,
     Permission.USAGE_READ,
+    Permission.FEEDBACK_READ,
+    Permission.FEEDBACK_TRIAGE,
 }
 _ADMIN = _ENGINEER | {
     Permission.KEYS_MANAGE,

@@ -17,6 +17,7 @@ JobId = NewType("JobId", str)
 RunId = NewType("RunId", str)
 ReleaseId = NewType("ReleaseId", str)
 KeyId = NewType("KeyId", str)
+FeedbackId = NewType("FeedbackId", str)
 
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 TENANT_PATTERN = r"^[a-z0-9][a-z0-9-]{1,18}[a-z0-9]$"

@@ -9,7 +9,7 @@ from chalice.app import AuthRequest, AuthResponse, Blueprint, Chalice, Request, 
 
 from chalicelib.edge import auth, problems
 from chalicelib.edge.catalogue import RESOURCES
-from chalicelib.edge.cross_origin import TRACE_ID_HEADER, headers_for, preflight
+from chalicelib.edge.cross_origin import TRACE_ID_HEADER, headers_for, origins_for, preflight
 from chalicelib.edge.dependencies import Edge
 from chalicelib.edge.operations import Resource
 from chalicelib.edge.typed import current_request, view_of
@@ -79,7 +79,8 @@ def _around(edge: Edge) -> Callable[[Request, Callable[[Request], Response]], Re
             current_request.reset(token)
         if not _ours(response):
             response = problems.response(problems.of_framework(response.status_code), trace_id)
-        response.headers.update({TRACE_ID_HEADER: trace_id, **headers_for(request.headers, edge.allowed_origins)})
+        origins = origins_for(request.path, edge.allowed_origins)
+        response.headers.update({TRACE_ID_HEADER: trace_id, **headers_for(request.headers, origins)})
         duration_ms = round((edge.clock.monotonic() - started) * 1_000, 1)
         log.info("request", method=request.method, path=request.path, status=response.status_code, ms=duration_ms)
         return response

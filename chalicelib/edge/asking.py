@@ -23,6 +23,7 @@ from chalicelib.domain.access import Permission
 from chalicelib.edge.operations import Call, Repeat, Resource
 from chalicelib.edge.run_access import visible_run
 from chalicelib.errors import BudgetExceeded, Conflict, NotFound, Unavailable
+from chalicelib.repositories.feedback_tokens import token_with_answer
 
 asking = Resource("asking", "Passages and answers for questions")
 
@@ -42,10 +43,12 @@ def _passages_again(call: Call[RetrieveRequest], kept: Mapping[str, Any]) -> Ret
 
 
 def _answer_again(call: Call[QueryRequest], kept: Mapping[str, Any]) -> Answer:
-    run = run_view(visible_run(call.edge, call.principal, kept["run_id"]))
+    run = visible_run(call.edge, call.principal, kept["run_id"])
     if run.answer is None:
         raise Conflict("What was answered to this request may no longer be read; ask under a new Idempotency-Key.")
-    return Answer.model_validate(run)
+    edge, tenant = call.edge, call.principal.tenant
+    token = token_with_answer(edge.feedback_tokens, edge.tenants, tenant, run)
+    return Answer.model_validate({**dict(run_view(run)), "feedback_token": token})
 
 
 @asking.post(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from chalicelib.edge.dependencies import Edge, ResultT, Wait
 from chalicelib.edge.user_tokens import UserTokens
 from chalicelib.errors import ConfigurationError, RagError
 from chalicelib.observability import logs
+from chalicelib.observability.metrics import Metrics
 from chalicelib.ports.blobs import Bucket
 from chalicelib.ports.queue import QueueName
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
@@ -26,6 +28,7 @@ from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.documents import Documents
+from chalicelib.repositories.feedback import FeedbackBook, FeedbackLimits
 from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
@@ -63,6 +66,10 @@ def assemble(  # the four services are what differs between the places an edge r
         audit=AuditLog(table, base.clock),
         api_keys=ApiKeys(table),
         tenants=base.tenants,
+        feedback=FeedbackBook(table),
+        feedback_limits=FeedbackLimits(table),
+        feedback_tokens=base.feedback_tokens,
+        metrics=Metrics("Ragstone", sys.stdout if base.settings.metrics else None),
         idempotency=IdempotencyRecords(table),
         blobs=base.blobs,
         ingestor=ingestor,

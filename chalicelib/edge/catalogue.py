@@ -8,6 +8,7 @@ from chalicelib.edge.audit import audit
 from chalicelib.edge.budgets import budgets
 from chalicelib.edge.components import components
 from chalicelib.edge.documents import documents
+from chalicelib.edge.feedback import feedback
 from chalicelib.edge.health import health
 from chalicelib.edge.indexes import indexes
 from chalicelib.edge.ingestions import ingestions
@@ -29,6 +30,7 @@ RESOURCES = describing(
         jobs,
         asking,
         runs,
+        feedback,
         routes,
         budgets,
         usage,

@@ -14,6 +14,7 @@ from chalicelib.edge.repeats import KEY_HEADER, REPLAYED_HEADER
 from chalicelib.observability.spans import TRACE_HEADER
 
 TRACE_ID_HEADER = "X-Trace-Id"
+PAGES_PREFIXES = ("/public/", "/widget/")
 _ANY = "*"
 _MAX_AGE_S = 600
 
@@ -32,6 +33,15 @@ def preflight(methods: Sequence[str]) -> Callable[..., Response]:
         return Response("", headers, 204)
 
     return options
+
+
+def origins_for(path: str, allowed_origins: Sequence[str]) -> Sequence[str]:
+    """
+    Give the origins whose pages may read what *path*, below the stage, answers: for some it is all of them.
+
+    Such a path takes no credential that a browser would send by itself, and asks the token for its origins instead.
+    """
+    return (_ANY,) if path.startswith(PAGES_PREFIXES) else allowed_origins
 
 
 def headers_for(request: Mapping[str, str], allowed_origins: Sequence[str]) -> dict[str, str]:

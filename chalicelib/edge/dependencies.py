@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from chalicelib.contracts.health import Dependency
 from chalicelib.contracts.identity import IdentitySigner, IdentityVerifier
 from chalicelib.edge.user_tokens import UserTokens
+from chalicelib.observability.metrics import Metrics
 from chalicelib.ports.blobs import BlobStore
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
@@ -17,6 +18,8 @@ from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.documents import Documents
+from chalicelib.repositories.feedback import FeedbackBook, FeedbackLimits
+from chalicelib.repositories.feedback_tokens import FeedbackTokens
 from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
@@ -53,6 +56,10 @@ class Edge:
     audit: AuditLog
     api_keys: ApiKeys
     tenants: Tenants
+    feedback: FeedbackBook
+    feedback_limits: FeedbackLimits
+    feedback_tokens: FeedbackTokens
+    metrics: Metrics
     idempotency: IdempotencyRecords
     blobs: BlobStore
     ingestor: Ingestor

@@ -44,6 +44,18 @@ from chalicelib.contracts.documents import (
     UploadView,
 )
 from chalicelib.contracts.explanations import Explanation, Outcome, Subject
+from chalicelib.contracts.feedback import (
+    FeedbackCreate,
+    FeedbackDetail,
+    FeedbackReceipt,
+    FeedbackTokenCreate,
+    FeedbackTokenView,
+    FeedbackView,
+    PublicFeedback,
+    RatedChunk,
+    RevisionView,
+    TriagePatch,
+)
 from chalicelib.contracts.gateway import (
     DeploymentHealth,
     DeploymentState,
@@ -62,6 +74,7 @@ from chalicelib.contracts.usage import UsageGroup, UsageItem, UsageReport, Usage
 from chalicelib.domain.access import PERMISSIONS, Role
 from chalicelib.domain.budgets import BudgetScope, Period
 from chalicelib.domain.documents import BlockKind, DocumentStatus
+from chalicelib.domain.feedback import Rating, Reason, Source, TriageStatus
 from chalicelib.domain.indexes import GenerationStatus
 from chalicelib.domain.jobs import JobKind, JobStatus
 from chalicelib.domain.releases import EXTRACTIVE
@@ -290,6 +303,37 @@ _TENANT = TenantView(
     updated_at=_AT,
     updated_by="key_0kf9w1a5r8e2t7y4q6w9b3n1m0",
 )
+_FEEDBACK_ID = "fbk_0kf9w4t6mh5q2w8e1r7t3y9u6i"
+_SAID = {
+    "source": Source.BROWSER,
+    "rating": Rating.DOWN,
+    "score": None,
+    "reasons": [Reason.OUTDATED],
+    "comment": "It has been 32 days since January.",
+    "corrected_answer": None,
+    "citations": [RatedChunk(chunk_id=_CHUNK_ID, rating=-1)],
+    "selection": None,
+    "retracted": False,
+    "revision": 1,
+}
+_FEEDBACK = FeedbackView(
+    **_SAID,
+    feedback_id=_FEEDBACK_ID,
+    run_id=_RUN_ID,
+    index="handbook",
+    release=_RELEASE_ID,
+    withheld=False,
+    redacted=False,
+    status=TriageStatus.TRIAGED,
+    assignee="ada@example.com",
+    note="The page was changed; ingest it again.",
+    labels=["stale source"],
+    triaged_at=_AT,
+    triaged_by="key_0kf9w1a5r8e2t7y4q6w9b3n1m0",
+    version=2,
+    created_at=_AT,
+    updated_at=_AT,
+)
 _ALL: list[BaseModel] = [
     BudgetCreate(
         name="research", scope=BudgetScope.TENANT, period=Period.MONTH, limit_usd_micros=200_000_000, warn_at=0.8
@@ -450,6 +494,22 @@ _ALL: list[BaseModel] = [
     TenantPatch(feedback_origins=["https://chat.example"], run_retention_days=90),
     _TENANT,
     ListOf[TenantView](items=[_TENANT]),
+    FeedbackTokenCreate(run_id=_RUN_ID),
+    FeedbackTokenView(
+        token="eyJhbGciOiJIUzI1NiIs…",  # noqa: S106 -- an example
+        run_id=_RUN_ID,
+        origins=["https://chat.example"],
+        expires_at=_AT + timedelta(hours=24),
+    ),
+    PublicFeedback(rating=Rating.DOWN, reasons=[Reason.OUTDATED], comment="It has been 32 days since January."),
+    FeedbackReceipt(
+        feedback_id=_FEEDBACK_ID, run_id=_RUN_ID, rating=Rating.DOWN, revision=1, retracted=False, updated_at=_AT
+    ),
+    FeedbackCreate(run_id=_RUN_ID, score=0.2, comment="It has been 32 days since January."),
+    _FEEDBACK,
+    ListOf[FeedbackView](items=[_FEEDBACK]),
+    FeedbackDetail(**dict(_FEEDBACK), history=[RevisionView(**_SAID, at=_AT)]),
+    TriagePatch(status=TriageStatus.TRIAGED, labels=["stale source"]),
     Health(version="0.1.0"),
     Readiness(status="ok", dependencies=_DEPENDENCIES),
 ]

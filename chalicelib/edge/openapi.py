@@ -37,6 +37,7 @@ from chalicelib.errors import (
 VERSION = "3.1.0"
 _TEMPLATE = "#/components/schemas/{model}"
 _CREDENTIAL = "credential"
+_FEEDBACK_TOKEN = "feedback_token"  # noqa: S105 -- a name
 
 Model = tuple[type[BaseModel], JsonSchemaMode]
 Schemas = Mapping[Model, dict[str, Any]]
@@ -67,7 +68,12 @@ def document(resources: Sequence[Resource], version: str) -> dict[str, Any]:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "An API key (`rgs_…`), or a user token of the platform's issuer (JWT).",
-                }
+                },
+                _FEEDBACK_TOKEN: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The `feedback_token` of an answer; the page's `Origin` must be one that it is for.",
+                },
             },
         },
     }
@@ -78,6 +84,8 @@ def errors_of(operation: Operation) -> list[type[RagError]]:
     errors: set[type[RagError]] = {InvalidRequest, RagError, Unavailable, *operation.raises}
     if operation.permission is not None:
         errors |= {Unauthenticated, Forbidden, RateLimited, BadUpstream, DeadlineExceeded}
+    if operation.for_pages:
+        errors |= {Unauthenticated, Forbidden, RateLimited}
     if operation.path_parameters:
         errors.add(NotFound)
     if operation.takes_body:
@@ -126,7 +134,9 @@ def _operation(operation: Operation, schemas: Schemas, definitions: Mapping[str,
         "responses": {str(operation.status): _success(operation, schemas), **_problem_references(operation)},
         "x-problem-codes": sorted(error.code for error in errors_of(operation)),
     }
-    if operation.permission is None:
+    if operation.for_pages:
+        described["security"] = [{_FEEDBACK_TOKEN: []}]
+    elif operation.permission is None:
         described["security"] = []
     else:
         described["x-permission"] = operation.permission.value

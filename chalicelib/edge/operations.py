@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from chalicelib.contracts.queries import NoQuery
 from chalicelib.domain.access import Permission, Principal
+from chalicelib.domain.feedback import FeedbackScope
 from chalicelib.edge.dependencies import Edge
 from chalicelib.errors import RagError
 from chalicelib.repositories.audit import Note
@@ -30,11 +31,14 @@ class Method(StrEnum):
 
     GET = "GET"
     POST = "POST"
+    PUT = "PUT"
     PATCH = "PATCH"
     DELETE = "DELETE"
 
 
-_WITH_BODY = frozenset({Method.POST, Method.PATCH})
+_WITH_BODY = frozenset({Method.POST, Method.PUT, Method.PATCH})
+
+MAX_BODY_BYTES = 6 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,13 @@ class Visit(Generic[InputT]):
     edge: Edge
     input: InputT
     path: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PageCall(Visit[InputT]):
+    """A request of a page of any origin, by somebody whose feedback token opens *scope* and nothing else."""
+
+    scope: FeedbackScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,7 @@ SAME_ANSWER: Repeat[Any, Any] = Repeat(
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation; *permission* None means that it is open to everybody."""
+    """One operation; *permission* None means that it is open to everybody, or *for_pages*."""
 
     name: str
     tag: str
@@ -99,6 +110,9 @@ class Operation:
     events: Sequence[type[BaseModel]] = ()
     revision: Callable[[Any], int] | None = None
     """Gives the revision of what is answered, which becomes its `ETag`."""
+    for_pages: bool = False
+    """Whether pages of other origins call it, for which a feedback token stands in place of a credential."""
+    max_body_bytes: int = MAX_BODY_BYTES
 
     @property
     def takes_body(self) -> bool:
@@ -184,6 +198,21 @@ class Resource:
     ) -> Callable[[Callable[[Call[NoQuery]], ResultT]], Callable[[Call[NoQuery]], ResultT]]:
         """Declare an operation that lets something happen to what the path names, and takes no body."""
         return self._declare(Method.POST, path, _checked(permission), NoQuery, returns, summary, status=status)
+
+    def for_pages(
+        self,
+        method: Method,
+        path: str,
+        *,
+        takes: type[InputT],
+        returns: type[ResultT],
+        summary: str,
+        max_body_bytes: int,
+        raises: Sequence[type[RagError]] = (),
+    ) -> Callable[[Callable[[PageCall[InputT]], ResultT]], Callable[[PageCall[InputT]], ResultT]]:
+        """Declare an operation that a feedback token opens, from the pages that the token is for."""
+        more: dict[str, Any] = {"for_pages": True, "max_body_bytes": max_body_bytes, "raises": raises}
+        return self._declare(method, path, None, takes, returns, summary, **more)
 
     def open_to_everybody(
         self, path: str, *, returns: type[ResultT], summary: str

@@ -19,10 +19,9 @@ from chalicelib.domain.budgets import NAME_PATTERN as BUDGET_NAME_PATTERN
 from chalicelib.domain.identifiers import INDEX_NAME_PATTERN, is_id
 from chalicelib.domain.routes import NAME_PATTERN as ROUTE_NAME_PATTERN
 from chalicelib.edge import problems
-from chalicelib.edge.operations import Method, Operation
+from chalicelib.edge.operations import MAX_BODY_BYTES, Method, Operation
 from chalicelib.errors import InvalidRequest, NotFound, PayloadTooLarge, UnsupportedMedia
 
-MAX_BODY_BYTES = 6 * 1024 * 1024
 _MAX_ERRORS = 20
 _MAX_PLACE_CHARACTERS = 64
 _MAX_MESSAGE_CHARACTERS = 300
@@ -59,15 +58,16 @@ def refuse_query(given: Mapping[str, str]) -> None:
     validated(NoQuery, given)
 
 
-def body_of(request: Request) -> dict[str, Any]:
+def body_of(request: Request, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
     """
-    Give the JSON object that was sent.
+    Give the JSON object that was sent, of at most *max_bytes*.
 
     Raises `PayloadTooLarge`, `UnsupportedMedia` and `InvalidRequest`; none repeats what was sent.
     """
     raw = _raw(request)
-    if len(raw) > MAX_BODY_BYTES:
-        raise PayloadTooLarge(f"The body is over {MAX_BODY_BYTES} bytes; send large files with POST /v1/uploads.")
+    if len(raw) > max_bytes:
+        remedy = "send large files with POST /v1/uploads" if max_bytes == MAX_BODY_BYTES else "send less text"
+        raise PayloadTooLarge(f"The body is over {max_bytes} bytes; {remedy}.")
     if not _JSON.fullmatch(request.headers.get("content-type", "application/json")):
         raise UnsupportedMedia("Send JSON in UTF-8: 'Content-Type: application/json'.")
     try:

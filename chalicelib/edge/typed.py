@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from chalicelib.domain.access import Permission, Principal, allows
 from chalicelib.edge import problems, reading
 from chalicelib.edge.dependencies import Edge
-from chalicelib.edge.operations import Call, Operation, Visit
+from chalicelib.edge.feedback_access import feedback_scope
+from chalicelib.edge.operations import Call, Operation, PageCall, Visit
 from chalicelib.edge.repeats import KEY_HEADER, REPLAYED_HEADER, Reply, once
 from chalicelib.errors import Forbidden, NotFound, RagError, Unauthenticated
 from chalicelib.observability.logs import bind, get_logger
@@ -40,6 +41,8 @@ def view_of(operation: Operation, edge: Edge) -> Callable[..., Response]:
 def _answer(operation: Operation, edge: Edge, request: Request, path: Mapping[str, str]) -> Response:
     trace_id = current_trace_id() or ""
     try:
+        if operation.for_pages:
+            return _by_token(operation, edge, request, path)
         if operation.permission is None:
             return _visited(operation, edge, request, path)
         return _called(operation, operation.permission, edge, request, path)
@@ -59,6 +62,17 @@ def _visited(operation: Operation, edge: Edge, request: Request, path: Mapping[s
     place = reading.path_of(operation, path)
     sent = reading.validated(operation.input, reading.query_of(request))
     return _response(operation, Reply(operation.view(Visit(edge, sent, place))))
+
+
+def _by_token(operation: Operation, edge: Edge, request: Request, path: Mapping[str, str]) -> Response:
+    scope = feedback_scope(edge, request)
+    with bind(tenant=scope.tenant.tenant_id, subject=scope.subject):
+        place, given = reading.path_of(operation, path), reading.query_of(request)
+        if operation.takes_body:
+            reading.refuse_query(given)
+            given = reading.body_of(request, operation.max_body_bytes)
+        call = PageCall(edge, reading.validated(operation.input, given), place, scope)
+        return _response(operation, Reply(operation.view(call)))
 
 
 def _called(

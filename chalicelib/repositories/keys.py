@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, date, datetime
 
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.batches import check_import_path, check_import_prefix
@@ -17,6 +18,7 @@ from chalicelib.domain.identifiers import (
     AttemptId,
     ChunkId,
     DocumentId,
+    FeedbackId,
     JobId,
     KeyId,
     ReleaseId,
@@ -30,6 +32,7 @@ from chalicelib.ports.table import Key, TableName
 from chalicelib.ports.vectors import VectorIndexName
 
 PLATFORM = "_platform"
+FEEDBACK = TableName.FEEDBACK
 
 UNFINISHED_SHARDS = 8
 _TEXT = ".json"
@@ -122,6 +125,46 @@ def runs_of(tenant: Tenant) -> str:
 def remembered_answer(tenant: Tenant, fingerprint: str) -> Key:
     """Name the row that says which run answered what *fingerprint* stands for."""
     return Key(TableName.RUNS, f"{tenant.tenant_id}#answer#{fingerprint}", "answer")
+
+
+def feedback(tenant: Tenant, feedback_id: FeedbackId) -> Key:
+    """Name the row of one person's feedback on one run."""
+    return Key(FEEDBACK, f"{tenant.tenant_id}#{feedback_id}", "feedback")
+
+
+def feedback_revision(tenant: Tenant, feedback_id: FeedbackId, number: int) -> Key:
+    """Name the row of what was said at one time; they are ordered by number."""
+    return Key(FEEDBACK, f"{tenant.tenant_id}#{feedback_id}", f"revision#{number:08d}")
+
+
+def feedback_on_run(tenant: Tenant, run_id: RunId, feedback_id: FeedbackId) -> Key:
+    """Name the row that says a run has feedback."""
+    return Key(FEEDBACK, f"{tenant.tenant_id}#{run_id}", f"feedback#{feedback_id}")
+
+
+def feedback_mention(tenant: Tenant, document_id: DocumentId, feedback_id: FeedbackId) -> Key:
+    """Name the row that says feedback may repeat text of a document."""
+    return Key(FEEDBACK, f"{tenant.tenant_id}#{document_id}", f"feedback#{feedback_id}")
+
+
+def feedback_of(tenant: Tenant, status: str | None) -> str:
+    """Name the secondary partition that lists feedback: all of a tenant's, or what has one status."""
+    return f"{tenant.tenant_id}#feedback" if status is None else f"{tenant.tenant_id}#feedback#{status}"
+
+
+def feedback_since(at: datetime) -> str:
+    """Give what the place in those lists begins with, for feedback first given then; they are in order of time."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def feedback_writes_of_token(tenant: Tenant, token_id: str) -> Key:
+    """Name the row that counts what was sent with a token."""
+    return Key(FEEDBACK, f"{tenant.tenant_id}#writes#{token_id}", "writes")
+
+
+def feedback_writes_of_day(tenant: Tenant, day: date) -> Key:
+    """Name the row that counts what pages sent in a day."""
+    return Key(FEEDBACK, f"{tenant.tenant_id}#writes#{day.isoformat()}", "writes")
 
 
 def release(tenant: Tenant, release_id: ReleaseId) -> Key:

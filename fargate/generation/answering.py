@@ -47,6 +47,7 @@ class Answering:
     repeats: RunId | None = None
     remembered_s: int = 0
     """For how long its answer may be given again."""
+    feedback_token: str | None = None
 
     def fingerprint(self) -> str:
         """See `reuse.fingerprint`."""
@@ -86,6 +87,7 @@ class Answering:
             usage=UsageView.model_validate(draft.usage),
             timings_ms=self.stages.timings_ms(),
             repeats=self.repeats,
+            feedback_token=self.feedback_token,
             nearest=[CitationView.model_validate(citation) for citation in draft.nearest],
         )
 

@@ -56,6 +56,7 @@ CLIENT_DISCONNECTED = "client_disconnected"
 _WORD = re.compile(r"\s*\S+")
 
 LinkHosts = Callable[[Tenant], Collection[str]]
+FeedbackToken = Callable[[Tenant, Run], str | None]
 """Gives the hosts that a tenant lets its answers lead to."""
 
 log = get_logger(__name__)
@@ -77,6 +78,7 @@ class GenerationService:
         answerers: Mapping[str, Answerer] | None = None,
         gateway: ModelGateway | None = None,
         link_hosts: LinkHosts = lambda _: (),
+        feedback_token: FeedbackToken = lambda _tenant, _run: None,
     ) -> None:
         self._releases = releases
         self._retriever = retriever
@@ -87,6 +89,7 @@ class GenerationService:
         self._gateway = gateway
         self._claim_check = ClaimCheck(embedders, gateway)
         self._link_hosts = link_hosts
+        self._feedback_token = feedback_token
         self._clock = clock
         self._entropy = entropy
 
@@ -276,11 +279,18 @@ class GenerationService:
     def _keep(self, answering: Answering, run: Run) -> None:
         tenant = answering.principal.tenant
         self._runs.add(tenant, run)
-        if run.error is None and answering.remembered_s:
-            try:
+        if run.error is not None:
+            return
+        # From here on the answer is good and stored, whatever fails.
+        try:
+            answering.feedback_token = self._feedback_token(tenant, run)
+        except RagError:
+            log.exception("feedback_token_not_made", run_id=run.run_id)
+        try:
+            if answering.remembered_s:
                 self._remembered.remember(tenant, answering.fingerprint(), run, answering.remembered_s)
-            except RagError:  # the answer is good and stored; the next one will be written anew
-                log.exception("answer_not_remembered", run_id=run.run_id)
+        except RagError:
+            log.exception("answer_not_remembered", run_id=run.run_id)
 
     async def _leave(self, answering: Answering, error: str) -> None:
         """Store the run of a question that was not answered; what failed is told on, whether this succeeds or not."""

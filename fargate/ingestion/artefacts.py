@@ -33,6 +33,7 @@ class Holdings:
     vectors: int
     blobs: int
     runs: int
+    feedback: int
 
 
 class Artefacts:
@@ -93,11 +94,12 @@ class Artefacts:
 
     def erase(self, tenant: Tenant, document: Document) -> int:
         """
-        Remove everything that was made of the document, its bytes, its attachments and what runs quote of it included;
-        its row stays as a tombstone. Give how many chunks there were.
+        Remove everything that was made of the document, its bytes, its attachments and what runs quote and feedback may
+        repeat of it included; its row stays as a tombstone. Give how many chunks there were.
         """
         self._discard_attachments(tenant, document.document_id, lambda _: True)
         self._stores.mentions.forget(tenant, document.document_id)
+        self._stores.feedback.forget(tenant, document.document_id)
         chunk_ids = list(self._stores.chunks.ids(tenant, document.document_id))
         self._remove(tenant, document, chunk_ids, self._blobs(tenant, document.document_id))
         self._stores.documents.forget_versions(tenant, document.document_id)
@@ -114,6 +116,7 @@ class Artefacts:
             vectors=self._count_vectors(tenant, document, chunk_ids),
             blobs=len(self._blobs(tenant, document_id)),
             runs=sum(1 for _ in self._stores.mentions.of(tenant, document_id)),
+            feedback=sum(1 for _ in self._stores.feedback.of_document(tenant, document_id)),
         )
 
     def _discard_attachments(

@@ -10,6 +10,7 @@ from chalicelib.ports.table import Table
 from chalicelib.ports.vectors import VectorIndex
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.documents import Documents
+from chalicelib.repositories.feedback import FeedbackBook
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
 from chalicelib.repositories.parsed_documents import ParsedDocuments
@@ -30,6 +31,7 @@ class Stores:
     jobs: Jobs
     parsed: ParsedDocuments
     mentions: Mentions
+    feedback: FeedbackBook
 
     @classmethod
     def over(cls, *, table: Table, blobs: BlobStore, queue: Queue, vectors: VectorIndex) -> Stores:
@@ -45,4 +47,5 @@ class Stores:
             jobs=Jobs(table),
             parsed=ParsedDocuments(blobs),
             mentions=Mentions(table),
+            feedback=FeedbackBook(table),
         )

@@ -15,6 +15,7 @@ from chalice.test import Client
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chalicelib.adapters.file_blobs import FileBlobs
+from chalicelib.adapters.file_secrets import FileSecrets
 from chalicelib.adapters.sqlite_table import SqliteTable
 from chalicelib.contracts.health import Dependency
 from chalicelib.contracts.identity import IdentitySigner, IdentityVerifier
@@ -25,11 +26,14 @@ from chalicelib.domain.tenants import TenantSettings
 from chalicelib.edge.application import create_app
 from chalicelib.edge.dependencies import Edge
 from chalicelib.edge.user_tokens import UserTokens
+from chalicelib.observability.metrics import Metrics
 from chalicelib.repositories.audit import AuditLog
 from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.documents import Documents
+from chalicelib.repositories.feedback import FeedbackBook, FeedbackLimits
+from chalicelib.repositories.feedback_tokens import FeedbackTokens
 from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
@@ -179,6 +183,10 @@ class World:
             audit=AuditLog(self.table, self.clock),
             api_keys=ApiKeys(self.table),
             tenants=self.tenants,
+            feedback=FeedbackBook(self.table),
+            feedback_limits=FeedbackLimits(self.table),
+            feedback_tokens=FeedbackTokens(FileSecrets(folder / "secrets"), self.clock),
+            metrics=Metrics("Ragstone", None),
             idempotency=IdempotencyRecords(self.table),
             blobs=FileBlobs(folder / "blobs", self.clock, b"k" * 32),
             ingestor=InstantIngestor(self.store),

@@ -104,11 +104,11 @@ class Contents:
 
 
 def receipt(
-    document_id: str, *, versions: int, chunks: int, blobs: int, attachments: int = 0, runs: int = 0
+    document_id: str, *, versions: int, chunks: int, blobs: int, attachments: int = 0, runs: int = 0, feedback: int = 0
 ) -> dict[str, Any]:
     """Give what a deletion says it removed, where each chunk has one vector."""
     counts = {"versions": versions, "attachments": attachments, "chunks": chunks, "vectors": chunks}
-    return {"document_id": document_id, **counts, "blobs": blobs, "runs": runs}
+    return {"document_id": document_id, **counts, "blobs": blobs, "runs": runs, "feedback": feedback}
 
 
 def _vectors(root: Path) -> dict[str, dict[str, Any]]:

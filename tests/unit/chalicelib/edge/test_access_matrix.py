@@ -100,8 +100,18 @@ def _cancelled_job(platform: Platform) -> str:
     return job_id
 
 
+def _run_id(platform: Platform) -> str:
+    run_id: str = platform.ask("/query", {"question": "Leave?", "index": platform.index()})["run_id"]
+    return run_id
+
+
 def _run(platform: Platform) -> Target:
-    return Target(f"/runs/{platform.ask('/query', {'question': 'Leave?', 'index': platform.index()})['run_id']}")
+    return Target(f"/runs/{_run_id(platform)}")
+
+
+def _feedback(platform: Platform, body: Any = None) -> Target:
+    given = platform.ask("/feedback", {"run_id": _run_id(platform), "rating": "up"})
+    return Target(f"/feedback/{given['feedback_id']}", body)
 
 
 def _explained_run(platform: Platform) -> Target:
@@ -207,6 +217,23 @@ ROWS = {
     "create_api_key": Row(at("/api-keys", {"name": "one", "roles": ["reader"]}), narrowed=403),
     "list_api_keys": Row(at("/api-keys")),
     "revoke_api_key": Row(_key, 404, 404),
+    "create_feedback_token": Row(
+        lambda platform: Target("/feedback-tokens", {"run_id": _run_id(platform)}),
+        404,
+        404,
+        needs_also=Permission.RUNS_READ,
+    ),
+    "put_public_feedback": Row(at("/public/feedback", {"rating": "up"}), success=401),
+    "delete_public_feedback": Row(at("/public/feedback"), success=401),
+    "create_feedback": Row(
+        lambda platform: Target("/feedback", {"run_id": _run_id(platform), "rating": "up"}),
+        404,
+        404,
+        needs_also=Permission.RUNS_READ,
+    ),
+    "list_feedback": Row(at("/feedback")),
+    "get_feedback": Row(_feedback, 404, 404),
+    "triage_feedback": Row(lambda platform: _feedback(platform, {"status": "triaged"}), 404, 404),
     "list_tenants": Row(at("/tenants")),
     "get_tenant": Row(at("/tenants/acme"), 404),
     "change_tenant": Row(at("/tenants/acme", {"run_retention_days": 60}), 404),
@@ -270,7 +297,7 @@ def test_only_open_operations_answer_the_unknown(
 ) -> None:
     """Whoever is not known gets 401 from everything but what is declared open."""
     reply = _call(platform, operation, credential(platform.world))
-    assert reply.status == (401 if operation.permission else operation.status)
+    assert reply.status == (401 if operation.permission or operation.for_pages else operation.status)
 
 
 @pytest.mark.parametrize("role", [*ROLES, Role.SERVICE])

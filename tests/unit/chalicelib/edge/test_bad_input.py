@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.edge.reading import MAX_BODY_BYTES
+from chalicelib.edge.operations import MAX_BODY_BYTES
 from tests.fakes.edge_world import World
 
 DOCUMENT = {"index": "handbook", "name": "leave.md", "text": "Everybody has 30 days of leave."}

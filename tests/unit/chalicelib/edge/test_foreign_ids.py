@@ -27,6 +27,7 @@ class Everything:
         key = world.ask("POST", "/api-keys", admin, {"name": "one", "roles": ["reader"]}).body["key"]
         route = {"name": "chat", "kind": "chat", "deployments": [{"model": "openai/gpt-5-mini"}]}
         budget = {"name": "all", "scope": "tenant", "period": "day", "limit_usd_micros": 1}
+        given = world.ask("POST", "/feedback", admin, {"run_id": run["run_id"], "rating": "up"}).body
         self.ids = {
             "route": world.ask("POST", "/routes", admin, route).body["name"],
             "budget": world.ask("POST", "/budgets", admin, budget).body["name"],
@@ -36,6 +37,7 @@ class Everything:
             "run_id": run["run_id"],
             "key_id": key["key_id"],
             "tenant": "acme",
+            "feedback_id": given["feedback_id"],
         }
 
 

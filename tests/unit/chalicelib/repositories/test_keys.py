@@ -14,6 +14,7 @@ from chalicelib.domain.identifiers import (
     AttemptId,
     ChunkId,
     DocumentId,
+    FeedbackId,
     JobId,
     KeyId,
     ReleaseId,
@@ -51,6 +52,12 @@ def test_every_key_a_tenant_reads_or_writes_begins_with_its_id(
         keys.budget(tenant, name),
         keys.audit_event(tenant, name),
         keys.tenant_settings(tenant),
+        keys.feedback(tenant, FeedbackId(name)),
+        keys.feedback_revision(tenant, FeedbackId(name), 1),
+        keys.feedback_on_run(tenant, RunId(name), FeedbackId(name)),
+        keys.feedback_mention(tenant, document, FeedbackId(name)),
+        keys.feedback_writes_of_token(tenant, text),
+        keys.feedback_writes_of_day(tenant, AT.date()),
         keys.counter(tenant, account_of(Budget(name, BudgetScope.USER, Period.DAY, 1), text, AT)),
         keys.reservation(tenant, name, 1, 7),
         keys.ledger_entry(tenant, name, 1),
@@ -64,6 +71,8 @@ def test_every_key_a_tenant_reads_or_writes_begins_with_its_id(
         keys.api_keys_of(tenant),
         keys.entries_of(tenant),
         keys.audit_of(tenant, text),
+        keys.feedback_of(tenant, None),
+        keys.feedback_of(tenant, text),
     ]
     blobs = [keys.raw_blob(tenant, document, AttemptId(name)), keys.text_blob(tenant, document, AttemptId(name))]
     assert all(_tenant_of(row) == tenant.tenant_id for row in rows)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
-from chalicelib.domain.identifiers import DocumentId
+from chalicelib.domain.feedback import Opinion, Rating, Revision, Source
+from chalicelib.domain.identifiers import DocumentId, ReleaseId, RunId
+from chalicelib.domain.runs import Run, RunKind
 from chalicelib.ports.queue import QueueName
 from tests.fakes.ingestion import ADA, Disk, Site
 from tests.fakes.ingestion_reader import Contents, receipt
+from tests.fakes.passages import passage
 
 
 def test_every_version_goes_and_only_that_document(disk: Disk, site: Site) -> None:
@@ -63,6 +67,26 @@ def test_a_second_delivery_of_a_deletion_repeats_the_receipt(disk: Disk, site: S
     assert job is not None
     found = site.stores.jobs.get(ADA.tenant, job).result
     assert found == receipt(document_id, versions=1, chunks=2, blobs=2)
+
+
+def test_what_people_wrote_about_answers_from_it_goes_too(site: Site) -> None:
+    """Their comments may repeat the document; their ratings stay."""
+    document_id = DocumentId(site.submit("One.").document.document_id)
+    site.work()
+    shown = replace(passage("One."), document_id=document_id)
+    now, release = site.clock.now(), ReleaseId("rel_1")
+    run = Run(RunId("run_1"), RunKind.QUERY, now, "ann", "handbook", release, "How many?", [shown], {}, {}, "-")
+    said = Revision(1, now, Source.SERVER, Opinion(Rating.DOWN, comment="One is wrong."))
+    given = site.stores.feedback.give(ADA.tenant, run, "ann", said)
+    site.delete(document_id)
+    site.work()
+    kept = site.stores.feedback.get(ADA.tenant, given.feedback_id)
+    assert (kept.opinion, kept.redacted) == (Opinion(Rating.DOWN), True)
+    job = site.stores.documents.get(ADA.tenant, document_id).job_id
+    assert job is not None
+    assert site.stores.jobs.get(ADA.tenant, job).result == receipt(
+        document_id, versions=1, chunks=1, blobs=2, feedback=1
+    )
 
 
 def test_an_index_goes_with_all_its_documents_and_no_other(disk: Disk, site: Site) -> None:
