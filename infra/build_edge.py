@@ -2,9 +2,9 @@
 Build the Lambda package of the API edge: python infra/build_edge.py. It is checked before it counts.
 
 The zip holds what Chalice's own packager would put in (`app.py`, `chalicelib`, Chalice's two runtime modules and the
-requirements), but is the same byte for byte whenever the sources and zlib are: fixed times, order and permissions. It
-is built here rather than by Chalice, which passes silently over a broken `chalicelib` link and takes the wheels that
-suit the Python it runs on. With `--check` it is made a second time, wheels and all, and compared.
+requirements) and the feedback component, but is the same byte for byte whenever the sources and zlib are: fixed times,
+order and permissions. It is built here rather than by Chalice, which passes over a broken `chalicelib` link and
+takes the wheels that suit the Python it runs on. With `--check` it is made a second time, wheels and all, and compared.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ OWN_WHEELS: Sequence[str] = ()
 """pip's own choice, which suits the Python that runs this."""
 
 CHALICE_MODULES = ("chalice/__init__.py", "chalice/app.py")
-NEEDED = ("app.py", *CHALICE_MODULES, "chalicelib/edge/application.py", "pydantic/main.py", "jwt/api_jwt.py")
+WIDGET = "ui/static/ragstone-feedback.js"
+NEEDED = ("app.py", *CHALICE_MODULES, "chalicelib/edge/application.py", "pydantic/main.py", "jwt/api_jwt.py", WIDGET)
 # What the runtime has itself, what belongs to the services, and what builds and tests.
 FORBIDDEN = frozenset(
     [
@@ -124,6 +125,7 @@ def stage(folder: Path) -> None:
         _copy(Path(chalice.__file__).parent.parent / module, folder / module)
     for source in sorted((ROOT / "chalicelib").rglob("*.py")):
         _copy(source, folder / source.relative_to(ROOT))
+    _copy(ROOT / WIDGET, folder / WIDGET)  # the edge serves it to pages
 
 
 def pack(folder: Path, package: Path) -> None:
@@ -197,7 +199,7 @@ def answer_one_request(folder: Path, python: str) -> None:
 
 def _unwanted(name: str) -> bool:
     top = name.split("/")[0].removesuffix(".py")
-    return top in FORBIDDEN or (top == "chalice" and name not in CHALICE_MODULES)
+    return (top in FORBIDDEN and name != WIDGET) or (top == "chalice" and name not in CHALICE_MODULES)
 
 
 def _compare_with_another(package: Path) -> None:

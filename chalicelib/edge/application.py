@@ -13,6 +13,7 @@ from chalicelib.edge.cross_origin import TRACE_ID_HEADER, headers_for, origins_f
 from chalicelib.edge.dependencies import Edge
 from chalicelib.edge.operations import Resource
 from chalicelib.edge.typed import current_request, view_of
+from chalicelib.edge.widget import register_widget
 from chalicelib.observability.logs import get_logger
 from chalicelib.observability.spans import TRACE_HEADER, start_trace
 
@@ -31,6 +32,7 @@ def create_app(edge: Edge) -> Chalice:
     authorizer = app.authorizer(ttl_seconds=auth.TTL_S, name=auth.AUTHORIZER)(_authorizer(edge))
     for resource in RESOURCES:
         app.register_blueprint(_blueprint(resource, edge, authorizer))
+    register_widget(app)
     _register_preflights(app)
     return app
 

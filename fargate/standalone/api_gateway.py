@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chalicelib.contracts.identity import HEADER
 from chalicelib.edge import problems
-from chalicelib.edge.cross_origin import TRACE_ID_HEADER, headers_for
+from chalicelib.edge.cross_origin import TRACE_ID_HEADER, headers_for, origins_for
 from chalicelib.errors import NotFound, PayloadTooLarge, RagError, Unauthenticated
 from chalicelib.observability.spans import TRACE_HEADER, start_trace
 
@@ -54,7 +54,7 @@ class ApiGateway:
                 return
             response = await self._answer(request.method, target, request)
         except RagError as error:
-            response = self._refusal(error, request.headers)
+            response = self._refusal(error, target, request.headers)
         await response(scope, receive, send)
 
     def identity(self, headers: Mapping[str, str]) -> str:
@@ -89,11 +89,11 @@ class ApiGateway:
 
         await self._streaming(target, receive, send_readable)
 
-    def _refusal(self, error: RagError, headers: Mapping[str, str]) -> Response:
+    def _refusal(self, error: RagError, target: str, headers: Mapping[str, str]) -> Response:
         trace_id = start_trace(headers.get(TRACE_HEADER))
         answer = problems.response(error, trace_id)
         given = {name: str(value) for name, value in answer.headers.items()}
-        more = {TRACE_ID_HEADER: trace_id, **headers_for(headers, self._allowed_origins)}
+        more = {TRACE_ID_HEADER: trace_id, **headers_for(headers, origins_for(target, self._allowed_origins))}
         return Response(answer.body, answer.status_code, given | more)
 
 

@@ -139,7 +139,7 @@ def _app(platform: Services, loop: asyncio.AbstractEventLoop) -> Iterator[ASGIAp
     edge = _edge(platform, loop, issuer)
     apps: dict[str, ASGIApp] = {name: platform.app(name) for name in SERVICES}
     with closing(ApiGateway(create_app(edge), apps["generation"], base.settings.allowed_origins)) as gateway:
-        apps["v1"] = gateway
+        apps["v1"] = apps["widget"] = gateway
         apps["local-blobs"] = Starlette(routes=blob_routes(base.blobs, platform.ingestion.uploaded))
         apps["local"] = Starlette(routes=issuer_routes(issuer, gateway.identity, base.verifier))
         yield LoadBalancer(apps)

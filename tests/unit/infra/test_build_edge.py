@@ -124,7 +124,7 @@ def test_the_stage_holds_the_whole_core_and_nothing_else_of_the_checkout(tmp_pat
     stage(tmp_path)
     core = {path.relative_to(ROOT).as_posix() for path in (ROOT / "chalicelib").rglob("*.py")}
     found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    assert found == {"app.py", *CHALICE_MODULES, *core}
+    assert found == {"app.py", *CHALICE_MODULES, *core, build_edge.WIDGET}
     assert not any(path.is_symlink() for path in tmp_path.rglob("*"))
 
 
