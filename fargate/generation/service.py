@@ -56,8 +56,9 @@ CLIENT_DISCONNECTED = "client_disconnected"
 _WORD = re.compile(r"\s*\S+")
 
 LinkHosts = Callable[[Tenant], Collection[str]]
-FeedbackToken = Callable[[Tenant, Run], str | None]
 """Gives the hosts that a tenant lets its answers lead to."""
+FeedbackToken = Callable[[Tenant, Run], str | None]
+"""Gives the token that opens feedback on a run."""
 
 log = get_logger(__name__)
 

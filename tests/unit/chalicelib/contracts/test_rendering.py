@@ -148,4 +148,5 @@ def test_an_api_key_never_shows_its_digest() -> None:
 def test_the_caller_sees_the_permissions_of_all_its_roles() -> None:
     """Each once, in order."""
     principal = Principal(Tenant(TenantId("acme")), "ada", frozenset({Role.READER, Role.SERVICE}))
-    assert [permission.value for permission in rendering.me(principal).permissions] == ["ask", "models:use", "self"]
+    shown = [permission.value for permission in rendering.me(principal).permissions]
+    assert shown == ["ask", "feedback:write", "models:use", "self"]

@@ -16,7 +16,7 @@ def test_the_caller_sees_itself(world: World) -> None:
         "roles": ["reader"],
         "groups": ["all-hands", "hr"],
         "indexes": ["handbook"],
-        "permissions": ["ask", "self"],
+        "permissions": ["ask", "feedback:write", "self"],
     }
 
 

