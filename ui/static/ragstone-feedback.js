@@ -221,8 +221,8 @@ textarea{font:inherit;color:inherit;background:transparent;border:1px solid var(
       return this.token || given;
     }
 
-    #fetch(body, token) {
-      return fetch(`${this.getAttribute("api") || API}/public/feedback`, {
+    async #fetch(body, token) {
+      const answer = await fetch(`${this.getAttribute("api") || API}/public/feedback`, {
         method: body ? "PUT" : "DELETE",
         headers: { Authorization: `Bearer ${token}`, ...(body && { "Content-Type": "application/json" }) },
         body: body && JSON.stringify(body),
@@ -231,6 +231,8 @@ textarea{font:inherit;color:inherit;background:transparent;border:1px solid var(
         keepalive: true,
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
+      await answer.text(); // or it would count as unfinished, and be aborted
+      return answer;
     }
   }
 
