@@ -19,9 +19,10 @@ from chalicelib.domain.documents import BlockKind, Chunk, Document, DocumentStat
 from chalicelib.domain.identifiers import AttemptId, DocumentId, JobId, TenantId, chunk_id, ingest_job_of, new_id
 from chalicelib.domain.indexes import Generation, GenerationStatus, Index, Recipe
 from chalicelib.domain.metadata import with_platform_keys
-from chalicelib.domain.releases import LIVE, Release, ReleaseConfig, ReleaseStatus
+from chalicelib.domain.releases import Release, ReleaseConfig, ReleaseStatus
 from chalicelib.ports.vectors import VectorIndexSpec, VectorRecord
 from chalicelib.repositories import keys
+from chalicelib.repositories.aliases import Aliases
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.indexes import Indexes
@@ -131,10 +132,9 @@ def _make_index(base: Core, vectors: SqliteVectors, tenant: Tenant) -> None:
     Indexes(base.table).create(tenant, Index(INDEX, "Random", generation, _NOW, _NOW))
     vectors.create(keys.vector_index(tenant, INDEX, generation.number), VectorIndexSpec(DIMENSION))
     config = ReleaseConfig(INDEX, generation.number, generation.recipe)
-    release = Release(config, ReleaseStatus.LIVE, _NOW, "bench")
     releases = Releases(base.table)
-    releases.add(tenant, release)
-    releases.point(tenant, LIVE, release.release_id)
+    release = releases.create(tenant, Release(config, ReleaseStatus.DRAFT, _NOW, "bench"))
+    Aliases(base.table, releases).promote(tenant, release, at=_NOW, by="bench", reason="")
 
 
 def _documents(count: int, seed: int) -> Iterator[_Made]:

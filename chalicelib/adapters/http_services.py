@@ -52,6 +52,7 @@ from chalicelib.contracts.gateway_events import ChatEnd, decode_chunks, is_end
 from chalicelib.contracts.identity import HEADER
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, IngestionCreate
+from chalicelib.contracts.releases import Checked, RetrievalCheck
 from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import DocumentId, JobId
 from chalicelib.errors import DeadlineExceeded, Unauthenticated, from_problem
@@ -227,6 +228,10 @@ class HttpRetriever:
     async def explain(self, principal: Principal, request: ExplanationRequest) -> Explanation:
         """See `Retriever.explain`."""
         return await self._upstream.post(principal, "/retrieval/explain", request, Explanation)
+
+    async def check(self, principal: Principal, request: RetrievalCheck) -> Checked:
+        """See `Retriever.check`."""
+        return await self._upstream.post(principal, "/retrieval/check", request, Checked)
 
     async def components(self) -> Components:
         """See `Retriever.components`."""

@@ -7,15 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from chalicelib.contracts.common import Filter, Identifier, IndexName, Metadata, RequestModel, ResponseModel, Timestamp
-from chalicelib.contracts.gateway import RouteName
-from chalicelib.contracts.indexes import ComponentModel
+from chalicelib.contracts.release_settings import MAX_TOP_K, AnswerModel, ReleaseName, RetrievalModel
 from chalicelib.domain.identifiers import ChunkId, DocumentId
-from chalicelib.domain.releases import ClaimPolicy, Strategy
+from chalicelib.domain.releases import Strategy
 from chalicelib.domain.runs import Passage, Reasons, RunKind, Verdict, Wording
 
 MAX_QUESTION_CHARACTERS = 8_000
-MAX_TOP_K = 100
-MAX_CANDIDATES = 1_000
 MAX_CONVERSATION_TURNS = 50
 
 Question = Annotated[
@@ -23,7 +20,6 @@ Question = Annotated[
     StringConstraints(min_length=1, max_length=MAX_QUESTION_CHARACTERS, pattern=r"\S"),
     Field(examples=["Can I stop a DB instance that has a read replica?"]),
 ]
-ReleaseName = Annotated[Identifier, Field(description="A release's id, or an alias such as live")]
 
 
 class Turn(RequestModel):
@@ -54,17 +50,6 @@ class AskFields(RequestModel):
     rerank: bool | None = None
 
 
-class RetrievalModel(RequestModel):
-    """Settings of retrieval; one left out is the release's. `GET /components` says what there is to choose from."""
-
-    candidates: int | None = Field(None, ge=1, le=MAX_CANDIDATES, description="How many each leg brings to the fusion")
-    transform: ComponentModel | None = None
-    fusion: ComponentModel | None = None
-    reranker: ComponentModel | None = None
-    diversity: ComponentModel | None = None
-    expansion: ComponentModel | None = None
-
-
 class RetrieveRequest(AskFields):
     """A question whose passages are wanted, not an answer."""
 
@@ -85,30 +70,6 @@ class SearchRequest(RequestModel):
     release: Identifier
     top_k: int = Field(ge=1, le=MAX_TOP_K)
     filter: Filter | None = None
-
-
-class ClaimsModel(RequestModel):
-    """How claims are checked; one left out is the release's."""
-
-    policy: ClaimPolicy | None = Field(None, strict=False)
-    judge: RouteName | None = Field(None, description="Chat route that decides what nothing else does")
-
-
-class AnswerModel(RequestModel):
-    """Settings of answers; one left out is the release's."""
-
-    model: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]{0,63}$")] | None = Field(
-        None, description="A chat route of the gateway, or `local/extractive`, which needs no provider"
-    )
-    max_sentences: int | None = Field(None, ge=1, le=10, description="Of an extractive answer")
-    abstain_below: float | None = Field(None, ge=0, le=1, strict=False)
-    decline_first: bool | None = None
-    claims: ClaimsModel | None = None
-    cache_ttl_s: int | None = Field(None, ge=0, le=86_400)
-    context_tokens: int | None = Field(None, ge=100, le=1_000_000, description="How much of the passages a model gets")
-    history_tokens: int | None = Field(None, ge=0, le=1_000_000, description="How much of the conversation")
-    max_output_tokens: int | None = Field(None, ge=1, le=100_000)
-    temperature: float | None = Field(None, ge=0, le=2, strict=False)
 
 
 class QueryRequest(AskFields):

@@ -6,8 +6,9 @@ from enum import StrEnum
 
 from pydantic import Field, model_validator
 
-from chalicelib.contracts.asking import MAX_TOP_K, Question, ReasonsView, WordingView
+from chalicelib.contracts.asking import Question, ReasonsView, WordingView
 from chalicelib.contracts.common import Filter, Identifier, RequestModel, ResponseModel, Timestamp
+from chalicelib.contracts.release_settings import MAX_TOP_K
 
 
 class Subject(RequestModel):

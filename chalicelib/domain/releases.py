@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -17,6 +18,9 @@ from chalicelib.domain.indexes import Component, Recipe
 
 LIVE = "live"
 """The alias that answers when a question names no release."""
+
+ALIAS_PATTERN = r"^[a-z][a-z0-9-]{0,62}$"
+"""No release id matches it: those have an underscore."""
 
 EXTRACTIVE = "local/extractive"
 """The model that answers with sentences of the passages themselves; it needs no provider."""
@@ -140,8 +144,60 @@ class Release:
     created_at: datetime
     created_by: str
     notes: Mapping[str, str] = field(default_factory=dict)
+    version: int = 0
 
     @property
     def release_id(self) -> ReleaseId:
         """See `ReleaseConfig.release_id`."""
         return self.config.release_id
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """
+    A name that points to a release, as it was decided by whom, when and why.
+
+    *previous* is the version that a rollback goes back to, None where there is none.
+    """
+
+    name: str
+    release_id: ReleaseId
+    updated_at: datetime
+    updated_by: str
+    reason: str = ""
+    previous: int | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A setting, by its place such as ``answer.claims.policy``, that two releases have different values of."""
+
+    setting: str
+    before: JsonValue
+    after: JsonValue
+
+
+def differences(before: ReleaseConfig, after: ReleaseConfig) -> list[Difference]:
+    """Give every setting that differs, by place; one that only one of them has is None in the other."""
+    old, new = _settings(before), _settings(after)
+    return [
+        Difference(place, old.get(place), new.get(place))
+        for place in sorted(old.keys() | new.keys())
+        if old.get(place) != new.get(place)
+    ]
+
+
+def _settings(config: ReleaseConfig) -> dict[str, JsonValue]:
+    """Give every setting by its place; a list or a filter is one setting."""
+    flat: dict[str, JsonValue] = {}
+
+    def walk(place: str, value: Any) -> None:
+        if isinstance(value, dict) and place != "retrieval.filter":
+            for name, inner in value.items():
+                walk(f"{place}.{name}" if place else name, inner)
+        else:
+            flat[place] = value
+
+    walk("", json.loads(config.canonical()))
+    return flat

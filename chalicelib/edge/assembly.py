@@ -23,6 +23,7 @@ from chalicelib.ports.blobs import Bucket
 from chalicelib.ports.queue import QueueName
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
 from chalicelib.repositories import keys
+from chalicelib.repositories.aliases import Aliases
 from chalicelib.repositories.audit import AuditLog
 from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
@@ -33,6 +34,7 @@ from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
 from chalicelib.repositories.ledger import Ledger
+from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
 from chalicelib.settings import Settings
@@ -52,6 +54,7 @@ def assemble(  # the four services are what differs between the places an edge r
 ) -> Edge:
     """Put the edge together."""
     table = base.table
+    releases = Releases(table)
     return Edge(
         version=base.version,
         clock=base.clock,
@@ -61,6 +64,8 @@ def assemble(  # the four services are what differs between the places an edge r
         jobs=Jobs(table),
         runs=Runs(table, base.settings.run_retention_days, base.tenants),
         routes=Routes(table, configured_routes(base.settings.routes)),
+        releases=releases,
+        aliases=Aliases(table, releases),
         budgets=Budgets(table),
         ledger=Ledger(table),
         audit=AuditLog(table, base.clock),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chalicelib.edge.aliases import aliases
 from chalicelib.edge.api_keys import api_keys
 from chalicelib.edge.asking import asking
 from chalicelib.edge.audit import audit
@@ -15,6 +16,7 @@ from chalicelib.edge.ingestions import ingestions
 from chalicelib.edge.jobs import jobs
 from chalicelib.edge.me import me
 from chalicelib.edge.openapi_document import describing
+from chalicelib.edge.releases import releases
 from chalicelib.edge.routes import routes
 from chalicelib.edge.runs import runs
 from chalicelib.edge.tenants import tenants
@@ -31,6 +33,8 @@ RESOURCES = describing(
         asking,
         runs,
         feedback,
+        releases,
+        aliases,
         routes,
         budgets,
         usage,

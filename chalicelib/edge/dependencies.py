@@ -13,6 +13,7 @@ from chalicelib.observability.metrics import Metrics
 from chalicelib.ports.blobs import BlobStore
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
+from chalicelib.repositories.aliases import Aliases
 from chalicelib.repositories.audit import AuditLog
 from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
@@ -24,6 +25,7 @@ from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
 from chalicelib.repositories.ledger import Ledger
+from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
 from chalicelib.repositories.tenants import Tenants
@@ -51,6 +53,8 @@ class Edge:
     jobs: Jobs
     runs: Runs
     routes: Routes
+    releases: Releases
+    aliases: Aliases
     budgets: Budgets
     ledger: Ledger
     audit: AuditLog

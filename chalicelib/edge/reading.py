@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails, from_json
 from chalicelib.contracts.queries import NoQuery
 from chalicelib.domain.budgets import NAME_PATTERN as BUDGET_NAME_PATTERN
 from chalicelib.domain.identifiers import INDEX_NAME_PATTERN, is_id
+from chalicelib.domain.releases import ALIAS_PATTERN
 from chalicelib.domain.routes import NAME_PATTERN as ROUTE_NAME_PATTERN
 from chalicelib.edge import problems
 from chalicelib.edge.operations import MAX_BODY_BYTES, Method, Operation
@@ -28,7 +29,12 @@ _MAX_MESSAGE_CHARACTERS = 300
 _ENTITY_TAG = re.compile(r'(?:W/)?"[!#-~]{0,64}"')
 _REVISION = re.compile(r'"[0-9]{1,18}"')
 _NO_REVISION = -1
-_NAMES = {"index": INDEX_NAME_PATTERN, "route": ROUTE_NAME_PATTERN, "budget": BUDGET_NAME_PATTERN}
+_NAMES = {
+    "index": INDEX_NAME_PATTERN,
+    "route": ROUTE_NAME_PATTERN,
+    "budget": BUDGET_NAME_PATTERN,
+    "alias": ALIAS_PATTERN,
+}
 _JSON = re.compile(r"application/json\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?", re.IGNORECASE)
 
 

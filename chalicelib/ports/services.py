@@ -42,6 +42,7 @@ from chalicelib.contracts.gateway import (
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, IngestionCreate
+from chalicelib.contracts.releases import Checked, RetrievalCheck
 from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import DocumentId, JobId
 
@@ -148,6 +149,10 @@ class Retriever(Protocol):
 
         Raises `NotFound` for what is not there, and in the same words for what *principal* may not read.
         """
+        ...
+
+    async def check(self, principal: Principal, request: RetrievalCheck) -> Checked:
+        """Raise `InvalidRequest` for settings that nothing could be found under, naming the place."""
         ...
 
     async def components(self) -> Components:

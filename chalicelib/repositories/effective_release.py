@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from chalicelib.contracts.asking import AnswerModel, AskFields, QueryRequest, RetrievalModel, RetrieveRequest
-from chalicelib.contracts.indexes import ComponentModel
+from chalicelib.contracts.asking import AskFields, QueryRequest, RetrieveRequest
+from chalicelib.contracts.release_settings import AnswerModel, RetrievalModel
 from chalicelib.domain.access import Permission, Principal, allows
 from chalicelib.domain.identifiers import ReleaseId
 from chalicelib.domain.indexes import Component
@@ -103,15 +103,7 @@ def _tried_out(principal: Principal, settings: RetrievalSettings, tried: Retriev
         return settings
     if not allows(principal, Permission.RELEASES_WRITE):
         raise Forbidden("Settings of retrieval can be tried out with the permission releases:write; name a release.")
-    return replace(
-        settings,
-        candidates=tried.candidates or settings.candidates,
-        transform=_chosen(tried.transform, settings.transform),
-        fusion=_chosen(tried.fusion, settings.fusion),
-        reranker=_chosen(tried.reranker, settings.reranker),
-        diversity=_chosen(tried.diversity, settings.diversity),
-        expansion=_chosen(tried.expansion, settings.expansion),
-    )
+    return tried.over(settings)
 
 
 def _answer_tried_out(
@@ -121,14 +113,4 @@ def _answer_tried_out(
         return settings
     if not allows(principal, Permission.RELEASES_WRITE):
         raise Forbidden("Settings of answers can be tried out with the permission releases:write; name a release.")
-    given = tried.model_dump(exclude_none=True, exclude={"claims"})
-    claims = (
-        settings.claims
-        if tried.claims is None
-        else replace(settings.claims, **tried.claims.model_dump(exclude_none=True))
-    )
-    return replace(settings, claims=claims, **given)
-
-
-def _chosen(tried: ComponentModel | None, otherwise: Component) -> Component:
-    return tried.entity() if tried else otherwise
+    return tried.over(settings)

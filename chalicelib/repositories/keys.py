@@ -172,9 +172,19 @@ def release(tenant: Tenant, release_id: ReleaseId) -> Key:
     return Key(TableName.CONFIG, f"{tenant.tenant_id}#releases", release_id)
 
 
+def releases_of(tenant: Tenant) -> str:
+    """Name the secondary partition that lists a tenant's releases but for those that only a question made."""
+    return f"{tenant.tenant_id}#releases"
+
+
 def alias(tenant: Tenant, name: str) -> Key:
     """Name the row that says which release an alias points to."""
     return Key(TableName.CONFIG, f"{tenant.tenant_id}#aliases", name)
+
+
+def alias_version(tenant: Tenant, name: str, number: int) -> Key:
+    """Name the row of what an alias pointed to at one time; they are ordered by number."""
+    return Key(TableName.CONFIG, f"{tenant.tenant_id}#aliases#{name}", f"version#{number:08d}")
 
 
 def route(tenant: Tenant, name: str) -> Key:

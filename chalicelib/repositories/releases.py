@@ -1,13 +1,16 @@
-"""Releases by id, and the aliases that point to them."""
+"""Releases by id, or by the alias that points to one."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.identifiers import ReleaseId
-from chalicelib.domain.releases import Release
+from chalicelib.domain.releases import Release, ReleaseStatus
 from chalicelib.errors import ConditionFailed, NotFound
-from chalicelib.ports.table import Item, Key, Put, Table
+from chalicelib.ports.table import IndexName, Item, Key, Put, Query, Table
 from chalicelib.repositories import keys
+from chalicelib.repositories.audit import Note, told
 from chalicelib.repositories.codec import Codec
 
 MAX_REMEMBERED = 256
@@ -28,9 +31,28 @@ class Releases:
         if self._table.get(key) is not None:  # as a rule: asking takes less than being refused
             return
         try:
-            self._table.write(Put(Item(key, _releases.dump(release)), if_absent=True))
+            self._table.write(Put(release_item(tenant, release), if_absent=True))
         except ConditionFailed:
             return
+
+    def create(self, tenant: Tenant, draft: Release, note: Note | None = None) -> Release:
+        """
+        Store a draft with what *note* tells, and give it; one of the same content that is there already stays as it is.
+
+        One that only a question made becomes the draft.
+        """
+        item = self._table.get(keys.release(tenant, draft.release_id))
+        known = self._loaded(item) if item else None
+        if known is not None and known.status is not ReleaseStatus.ADHOC:
+            return known
+        made = replace(draft, version=known.version + 1 if known else 0)
+        new = release_item(tenant, made)
+        put = Put(new, if_version=known.version) if known else Put(new, if_absent=True)
+        try:
+            self._table.write(put, *told(note, None, {"status": made.status, "index": made.config.index}))
+        except ConditionFailed:  # somebody made the same at the same time
+            return self.get(tenant, draft.release_id)
+        return made
 
     def get(self, tenant: Tenant, release_id: ReleaseId) -> Release:
         """Give the release. Raises `NotFound`."""
@@ -39,14 +61,23 @@ class Releases:
             raise NotFound(f"There is no release {release_id!r}.")
         return self._loaded(item)
 
+    def list(self, tenant: Tenant, *, limit: int, cursor: str | None) -> tuple[list[Release], str | None]:
+        """Give at most *limit* releases, newest first, and the next cursor; none that only a question made."""
+        query = Query(
+            keys.release(tenant, ReleaseId("*")).table,
+            keys.releases_of(tenant),
+            IndexName.GSI1,
+            descending=True,
+            limit=limit,
+            cursor=cursor,
+        )
+        page = self._table.query(query)
+        return [self._loaded(item) for item in page.items], page.cursor
+
     def alias(self, tenant: Tenant, name: str) -> ReleaseId | None:
         """Say which release an alias points to, or None."""
         item = self._table.get(keys.alias(tenant, name))
         return ReleaseId(str(item.data["release_id"])) if item else None
-
-    def point(self, tenant: Tenant, name: str, release_id: ReleaseId) -> None:
-        """Let an alias point to a release."""
-        self._table.write(Put(Item(keys.alias(tenant, name), {"release_id": release_id})))
 
     def resolve(self, tenant: Tenant, name_or_id: str) -> Release:
         """Give the release of that id, or the one that alias points to. Raises `NotFound`."""
@@ -61,3 +92,11 @@ class Releases:
                 self._read.clear()
             known = self._read[item.key] = (item, _releases.load(item))
         return known[1]
+
+
+def release_item(tenant: Tenant, release: Release) -> Item:
+    """Give the row of *release*."""
+    made = release.created_at.isoformat(timespec="microseconds")
+    listed = None if release.status is ReleaseStatus.ADHOC else (keys.releases_of(tenant), made)
+    key = keys.release(tenant, release.release_id)
+    return Item(key, _releases.dump(release), version=release.version, gsi1=listed)

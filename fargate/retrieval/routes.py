@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 from chalicelib.contracts.asking import RetrieveRequest, RetrieveResponse, SearchRequest, SearchResponse
 from chalicelib.contracts.components import Components
 from chalicelib.contracts.explanations import Explanation, ExplanationRequest
+from chalicelib.contracts.releases import Checked, RetrievalCheck
 from chalicelib.domain.access import Permission, Principal
 from chalicelib.ports.services import Retriever
 from fargate.http.identity import Authenticate
@@ -32,6 +33,11 @@ def router(service: Retriever, authenticate: Authenticate) -> APIRouter:
     async def explain(request: ExplanationRequest, principal: Principal = caller) -> Explanation:
         """Say why a chunk or document was not returned, for another service."""
         return await service.explain(principal, request)
+
+    @routes.post("/check")
+    async def check(request: RetrievalCheck, principal: Principal = caller) -> Checked:
+        """Refuse settings that nothing could be found under."""
+        return await service.check(principal, request)
 
     @routes.get("/components")
     async def components() -> Components:

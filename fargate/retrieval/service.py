@@ -17,6 +17,7 @@ from chalicelib.contracts.asking import (
 )
 from chalicelib.contracts.components import Components
 from chalicelib.contracts.explanations import Explanation, ExplanationRequest
+from chalicelib.contracts.releases import Checked, RetrievalCheck
 from chalicelib.contracts.rendering import passage_views, recorded
 from chalicelib.domain.access import Principal
 from chalicelib.domain.filters import Filter, all_of, parse_filter, readable_by
@@ -123,6 +124,11 @@ class RetrievalService:
         wanted = _parsed(request.filter)
         inquiry = await self._inquiry(question, release, wanted, stages, request.top_k, Reworded(wordings))
         return await explain(inquiry, request, release, wanted)
+
+    async def check(self, principal: Principal, request: RetrievalCheck) -> Checked:
+        """See `Retriever.check`."""
+        Pipeline.of(request.config(), self._tools)
+        return Checked()
 
     async def components(self) -> Components:
         """See `Retriever.components`."""

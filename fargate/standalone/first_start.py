@@ -20,6 +20,8 @@ from chalicelib.domain.releases import LIVE, Release, ReleaseConfig, ReleaseStat
 from chalicelib.errors import Conflict
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.services import Ingestor
+from chalicelib.ports.table import Table
+from chalicelib.repositories.aliases import Aliases
 from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.indexes import Indexes
@@ -76,20 +78,19 @@ def ensure_admin_key(data_dir: Path, tenant: Tenant, api_keys: ApiKeys, clock: C
     return AdminKey(credential(key_id, secret), fresh=True)
 
 
-async def ensure_sample_release(
-    ingestor: Ingestor, indexes: Indexes, releases: Releases, principal: Principal, clock: Clock
-) -> None:
+async def ensure_sample_release(ingestor: Ingestor, table: Table, principal: Principal, clock: Clock) -> None:
     """Make the sample index and let `live` point to a release on it, unless the tenant has a live release."""
-    if releases.alias(principal.tenant, LIVE) is not None:
+    tenant, releases = principal.tenant, Releases(table)
+    if releases.alias(tenant, LIVE) is not None:
         return
     description = "Pages of the AWS documentation of 2021 (CC BY 4.0)"
     with suppress(Conflict):  # it exists when an earlier start was stopped before the release was made
         await ingestor.create_index(principal, IndexCreate(name=SAMPLE_INDEX, description=description))
-    index = indexes.get(principal.tenant, SAMPLE_INDEX)
+    index, now = Indexes(table).get(tenant, SAMPLE_INDEX), clock.now()
     config = ReleaseConfig(index.name, index.generation.number, index.generation.recipe)
-    release = Release(config, ReleaseStatus.LIVE, clock.now(), principal.subject, {"made_by": "first start"})
-    releases.add(principal.tenant, release)
-    releases.point(principal.tenant, LIVE, release.release_id)
+    draft = Release(config, ReleaseStatus.DRAFT, now, principal.subject, {"made_by": "first start"})
+    release = releases.create(tenant, draft)
+    Aliases(table, releases).promote(tenant, release, at=now, by=principal.subject, reason="first start")
 
 
 def sample_is_loaded(data_dir: Path) -> bool:

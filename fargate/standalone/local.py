@@ -25,8 +25,6 @@ from chalicelib.edge.user_tokens import UserTokens
 from chalicelib.observability import logs
 from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.repositories.documents import Documents
-from chalicelib.repositories.indexes import Indexes
-from chalicelib.repositories.releases import Releases
 from chalicelib.settings import Settings
 from fargate.bootstrap import SERVICES, Services, services
 from fargate.standalone import first_start
@@ -71,9 +69,7 @@ class _Local:
         admin = first_start.admin(Tenant(TenantId(base.settings.tenant)))
         key = first_start.ensure_admin_key(base.settings.data_dir, admin.tenant, ApiKeys(base.table), base.clock)
         if base.settings.sample:
-            await first_start.ensure_sample_release(
-                self.platform.ingestor, Indexes(base.table), Releases(base.table), admin, base.clock
-            )
+            await first_start.ensure_sample_release(self.platform.ingestor, base.table, admin, base.clock)
         async with AsyncExitStack() as running:
             running.push_async_callback(self.platform.leave)
             await running.enter_async_context(working(self.platform))

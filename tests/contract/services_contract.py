@@ -19,7 +19,6 @@ from chalicelib.contracts.asking import (
     DoneEvent,
     ErrorEvent,
     QueryRequest,
-    RetrievalModel,
     RetrieveRequest,
     RunEvent,
     SearchRequest,
@@ -52,9 +51,12 @@ from chalicelib.contracts.gateway import (
 )
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate, RecipeModel
 from chalicelib.contracts.ingestions import ImportFile, ImportsCreate, IngestionCreate, InlineDocument
+from chalicelib.contracts.release_settings import RetrievalModel
+from chalicelib.contracts.releases import Checked, RetrievalCheck
 from chalicelib.domain.access import Principal, Role
 from chalicelib.domain.identifiers import DocumentId, JobId
-from chalicelib.domain.releases import Strategy
+from chalicelib.domain.indexes import Component, Recipe
+from chalicelib.domain.releases import ReleaseConfig, RetrievalSettings, Strategy
 from chalicelib.errors import (
     BadUpstream,
     Conflict,
@@ -220,16 +222,20 @@ class RetrieverContract:
             asked_at=datetime(2026, 1, 1, tzinfo=UTC),
         )  # fmt: skip
         search = SearchRequest(question="q", release="rel_1", top_k=7)
+        settings = RetrievalSettings(reranker=Component("local", {"depth": 20}), filter={"year": {"$gte": 2025}})
+        check = RetrievalCheck.of(ReleaseConfig("handbook", 2, Recipe(), settings))
 
         async def scenario() -> list[object]:
             return [
                 await reached.retrieve(ada, question),
                 await reached.search(ada, search),
                 await reached.explain(ada, explanation),
+                await reached.check(ada, check),
             ]
 
-        assert asyncio.run(scenario()) == [FOUND, SEARCHED, EXPLAINED]
-        assert scripted.asked == [(ada, question), (ada, search), (ada, explanation)]
+        assert asyncio.run(scenario()) == [FOUND, SEARCHED, EXPLAINED, Checked()]
+        assert scripted.asked == [(ada, question), (ada, search), (ada, explanation), (ada, check)]
+        assert check.config().retrieval == settings
 
     @pytest.mark.parametrize(
         "narrowed",

@@ -51,6 +51,7 @@ from chalicelib.contracts.gateway import (
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
+from chalicelib.contracts.releases import Checked, RetrievalCheck
 from chalicelib.contracts.rendering import document_view, index_view, job_view, passage_views, run_view
 from chalicelib.domain.access import Principal, may_read
 from chalicelib.domain.documents import BlockKind, Chunk, Document, DocumentStatus, DocumentVersion, Published
@@ -306,6 +307,13 @@ class WholeIndexRetriever:
             top_k=request.top_k,
             candidates=100,
         )
+
+    async def check(self, principal: Principal, request: RetrievalCheck) -> Checked:
+        """See `Retriever.check`. There is one reranker that there is not."""
+        await self._store.trouble.strike()
+        if request.retrieval.reranker.name == "nowhere":
+            raise InvalidRequest("There is no reranker 'nowhere'.")
+        return Checked()
 
     async def components(self) -> Components:
         """See `Retriever.components`."""

@@ -27,6 +27,7 @@ from chalicelib.edge.application import create_app
 from chalicelib.edge.dependencies import Edge
 from chalicelib.edge.user_tokens import UserTokens
 from chalicelib.observability.metrics import Metrics
+from chalicelib.repositories.aliases import Aliases
 from chalicelib.repositories.audit import AuditLog
 from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
@@ -38,6 +39,7 @@ from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
 from chalicelib.repositories.ledger import Ledger
+from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
 from chalicelib.repositories.tenants import Tenants
@@ -178,6 +180,8 @@ class World:
             jobs=self.store.jobs,
             runs=self.store.runs,
             routes=Routes(self.table, {}),
+            releases=Releases(self.table),
+            aliases=Aliases(self.table, Releases(self.table)),
             budgets=Budgets(self.table),
             ledger=Ledger(self.table),
             audit=AuditLog(self.table, self.clock),

@@ -22,7 +22,7 @@ from chalicelib.domain.documents import (
 from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, TenantId, chunk_id
 from chalicelib.domain.indexes import Generation, GenerationStatus, Index, Recipe
 from chalicelib.domain.metadata import with_platform_keys
-from chalicelib.domain.releases import LIVE, Release, ReleaseConfig, ReleaseStatus
+from chalicelib.domain.releases import Release, ReleaseConfig
 from chalicelib.ports.vectors import VectorIndexSpec, VectorRecord
 from chalicelib.repositories import keys
 from chalicelib.repositories.chunks import Chunks
@@ -36,6 +36,7 @@ from fargate.retrieval.service import RetrievalService
 from tests.fakes.clock import HandClock
 from tests.fakes.embedder import DIMENSION, BagOfWords, vector
 from tests.fakes.models import TalkingGateway
+from tests.fakes.releases import go_live
 
 ACME = Tenant(TenantId("acme"))
 INDEX = "handbook"
@@ -79,10 +80,7 @@ class Knowledge:
 
     def release(self, config: ReleaseConfig) -> Release:
         """Make *config* the live release."""
-        release = Release(config, ReleaseStatus.LIVE, self.clock.now(), "ada")
-        self.releases.add(self.tenant, release)
-        self.releases.point(self.tenant, LIVE, release.release_id)
-        return release
+        return go_live(self.table, self.tenant, config, self.clock.now(), "ada")
 
     def retrieval(self) -> RetrievalService:
         """Give the service over these stores."""

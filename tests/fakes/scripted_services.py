@@ -61,6 +61,7 @@ from chalicelib.contracts.gateway import (
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView, RecipeModel
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
+from chalicelib.contracts.releases import Checked, RetrievalCheck
 from chalicelib.domain.access import Principal
 from chalicelib.domain.documents import BlockKind, DocumentStatus
 from chalicelib.domain.identifiers import DocumentId, JobId
@@ -274,6 +275,11 @@ class ScriptedRetriever(Scripted):
         """See `Retriever.explain`."""
         self.note(principal, request)
         return EXPLAINED
+
+    async def check(self, principal: Principal, request: RetrievalCheck) -> Checked:
+        """See `Retriever.check`."""
+        self.note(principal, request)
+        return Checked()
 
     async def components(self) -> Components:
         """See `Retriever.components`."""

@@ -145,6 +145,37 @@ def _new_route(platform: Platform) -> dict[str, Any]:
     return {"name": f"route-{next(platform.numbers)}", "kind": "chat", "deployments": deployments}
 
 
+def _release(platform: Platform, suffix: str = "", body: Any = None) -> Target:
+    made = platform.ask("/releases", {"index": platform.index()})
+    return Target(f"/releases/{made['release']}{suffix}", body)
+
+
+def _alias(platform: Platform, suffix: str = "", body: Any = None) -> Target:
+    return Target(f"/aliases/{platform.ask('/aliases', _new_alias(platform))['name']}{suffix}", body)
+
+
+def _new_alias(platform: Platform) -> dict[str, Any]:
+    for one in platform.ask_back("/aliases")["items"]:  # there cannot be many
+        platform.world.ask("DELETE", f"/aliases/{one['name']}", platform.owner)
+    release = platform.ask("/releases", {"index": platform.index()})["release"]
+    return {"name": f"alias-{next(platform.numbers)}", "release": release}
+
+
+def _promoted(platform: Platform) -> None:
+    target = _release(platform, "/promote", {"override_reason": "a test"})
+    platform.ask(target.path, target.body)
+
+
+def _rollback(platform: Platform) -> Target:
+    _promoted(platform)
+    _promoted(platform)
+    return Target("/releases/rollback", {})
+
+
+def _promotion(platform: Platform) -> Target:
+    return _release(platform, "/promote", {"override_reason": "a test"})
+
+
 QUESTION = "How many days of leave do I have?"
 FILE = {"name": "a.pdf", "size_bytes": 3}
 ROWS = {
@@ -196,6 +227,20 @@ ROWS = {
     "list_runs": Row(at("/runs")),
     "explain_run": Row(_explained_run, 404, 404, needs_also=Permission.RUNS_READ),
     "get_run": Row(_run, 404, 404, needs_also=Permission.RUNS_READ),
+    "create_release": Row(_with_index(lambda name: Target("/releases", {"index": name})), 404, 404),
+    "list_releases": Row(at("/releases")),
+    "get_release": Row(_release, 404, 404),
+    "diff_release": Row(
+        lambda platform: Target(f"{(one := _release(platform).path)}/diff?against={one[10:]}"), 404, 404
+    ),
+    "promote_release": Row(_promotion, 404, 404),
+    "rollback_release": Row(_rollback, 404, 404),
+    "create_alias": Row(lambda platform: Target("/aliases", _new_alias(platform)), 404, 404),
+    "list_aliases": Row(at("/aliases")),
+    "get_alias": Row(_alias, 404, 404),
+    "list_alias_versions": Row(lambda platform: _alias(platform, "/versions"), 404, 404),
+    "change_alias": Row(lambda platform: _alias(platform, body={"release": _release(platform).path[10:]}), 404, 404),
+    "delete_alias": Row(_alias, 404, 404),
     "create_route": Row(lambda platform: Target("/routes", _new_route(platform))),
     "list_routes": Row(at("/routes")),
     "get_route": Row(_route, 404),

@@ -28,7 +28,10 @@ class Everything:
         route = {"name": "chat", "kind": "chat", "deployments": [{"model": "openai/gpt-5-mini"}]}
         budget = {"name": "all", "scope": "tenant", "period": "day", "limit_usd_micros": 1}
         given = world.ask("POST", "/feedback", admin, {"run_id": run["run_id"], "rating": "up"}).body
+        release = world.ask("POST", "/releases", admin, {"index": "handbook"}).body["release"]
         self.ids = {
+            "release": release,
+            "alias": world.ask("POST", "/aliases", admin, {"name": "staging", "release": release}).body["name"],
             "route": world.ask("POST", "/routes", admin, route).body["name"],
             "budget": world.ask("POST", "/budgets", admin, budget).body["name"],
             "index": "handbook",

@@ -16,7 +16,6 @@ from chalicelib.domain.identifiers import ReleaseId, TenantId
 from chalicelib.domain.indexes import Component, Generation, GenerationStatus, Index, Recipe
 from chalicelib.domain.releases import (
     DEFAULT_RERANKER,
-    LIVE,
     Release,
     ReleaseConfig,
     ReleaseStatus,
@@ -29,6 +28,7 @@ from chalicelib.repositories.effective_release import EffectiveRelease
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.releases import Releases
 from tests.fakes.clock import HandClock
+from tests.fakes.releases import go_live
 
 ACME = Tenant(TenantId("acme"))
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -52,11 +52,8 @@ def releases(table: Table) -> Releases:
     for name, recipe, number in (("handbook", Recipe(), 1), ("wiki", GERMAN, 3)):
         generation = Generation(number, recipe, GenerationStatus.LIVE, NOW)
         indexes.create(ACME, Index(name, "", generation, NOW, NOW))
-    releases = Releases(table)
-    live = Release(CONFIG, ReleaseStatus.LIVE, NOW, "eve")
-    releases.add(ACME, live)
-    releases.point(ACME, LIVE, live.release_id)
-    return releases
+    go_live(table, ACME, CONFIG, NOW)
+    return Releases(table)
 
 
 @pytest.fixture
@@ -74,7 +71,7 @@ def test_the_live_release_answers_when_nothing_else_is_asked_for(
 ) -> None:
     """Left out, named by alias, by id, or by its index: it is the release that was written down."""
     settled = effective.settle(ADA, asked(**fields))
-    assert settled == Release(CONFIG, ReleaseStatus.LIVE, NOW, "eve")
+    assert (settled.config, settled.status, settled.created_by) == (CONFIG, ReleaseStatus.LIVE, "eve")
 
 
 @pytest.mark.parametrize("fields", [{"strategy": "dense"}, {"top_k": 7}, {"rerank": False}])
@@ -108,7 +105,7 @@ def test_top_k_of_a_query_is_how_many_passages_answer(effective: EffectiveReleas
     assert effective.settle(ADA, asked(top_k=2)).config.retrieval.top_k == 2
 
 
-def test_without_a_live_release_the_index_decides(effective: EffectiveRelease, releases: Releases) -> None:
+def test_without_a_live_release_the_index_decides(effective: EffectiveRelease, table: Table) -> None:
     """With default settings; and where no index is named either, the message says what to do."""
     other = Tenant(TenantId("newcomer"))
     newcomer = replace(ADA, tenant=other)
@@ -116,7 +113,7 @@ def test_without_a_live_release_the_index_decides(effective: EffectiveRelease, r
         effective.settle(newcomer, asked())
     with pytest.raises(NotFound):
         effective.settle(newcomer, asked(index="handbook"))
-    releases.point(ACME, LIVE, effective.settle(ADA, asked(index="wiki")).release_id)
+    go_live(table, ACME, effective.settle(ADA, asked(index="wiki")).config, NOW)
     assert effective.settle(ADA, asked()).config.index == "wiki"
 
 

@@ -1,0 +1,80 @@
+"""Settings of releases: as they are tried out with a question, and as a new release is made of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from chalicelib.contracts.common import Filter, Identifier, RequestModel
+from chalicelib.contracts.gateway import RouteName
+from chalicelib.contracts.indexes import ComponentModel
+from chalicelib.domain.releases import ClaimPolicy, GenerationSettings, RetrievalSettings, Strategy
+
+MAX_TOP_K = 100
+MAX_CANDIDATES = 1_000
+
+ReleaseName = Annotated[Identifier, Field(description="A release's id, or an alias such as live")]
+
+
+class RetrievalModel(RequestModel):
+    """Settings of retrieval; one left out is the release's. `GET /components` says what there is to choose from."""
+
+    candidates: int | None = Field(None, ge=1, le=MAX_CANDIDATES, description="How many each leg brings to the fusion")
+    transform: ComponentModel | None = None
+    fusion: ComponentModel | None = None
+    reranker: ComponentModel | None = None
+    diversity: ComponentModel | None = None
+    expansion: ComponentModel | None = None
+
+    def over(self, settings: RetrievalSettings) -> RetrievalSettings:
+        """Give *settings* with what is said here."""
+        components = {"transform", "fusion", "reranker", "diversity", "expansion"}
+        plain = {name: value for name, value in self if value is not None and name not in components}
+        chosen = {name: value.entity() for name in components if (value := getattr(self, name)) is not None}
+        return replace(settings, **plain, **chosen)
+
+
+class ClaimsModel(RequestModel):
+    """How claims are checked; one left out is the release's."""
+
+    policy: ClaimPolicy | None = Field(None, strict=False)
+    judge: RouteName | None = Field(None, description="Chat route that decides what nothing else does")
+
+
+class AnswerModel(RequestModel):
+    """Settings of answers; one left out is the release's."""
+
+    model: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]{0,63}$")] | None = Field(
+        None, description="A chat route of the gateway, or `local/extractive`, which needs no provider"
+    )
+    max_sentences: int | None = Field(None, ge=1, le=10, description="Of an extractive answer")
+    abstain_below: float | None = Field(None, ge=0, le=1, strict=False)
+    decline_first: bool | None = None
+    claims: ClaimsModel | None = None
+    cache_ttl_s: int | None = Field(None, ge=0, le=86_400)
+    context_tokens: int | None = Field(None, ge=100, le=1_000_000, description="How much of the passages a model gets")
+    history_tokens: int | None = Field(None, ge=0, le=1_000_000, description="How much of the conversation")
+    max_output_tokens: int | None = Field(None, ge=1, le=100_000)
+    temperature: float | None = Field(None, ge=0, le=2, strict=False)
+
+    def over(self, settings: GenerationSettings) -> GenerationSettings:
+        """Give *settings* with what is said here."""
+        given = self.model_dump(exclude_none=True, exclude={"claims"})
+        claims = self.claims.model_dump(exclude_none=True) if self.claims else {}
+        return replace(settings, **given, claims=replace(settings.claims, **claims))
+
+
+class RetrievalDraft(RetrievalModel):
+    """Settings of a release's retrieval."""
+
+    strategy: Strategy | None = Field(None, strict=False)
+    top_k: int | None = Field(None, ge=1, le=MAX_TOP_K)
+    filter: Filter | None = Field(None, description="Narrows every question that is asked under the release")
+
+
+class AnswerDraft(AnswerModel):
+    """Settings of a release's answers."""
+
+    passages: int | None = Field(None, ge=1, le=MAX_TOP_K, description="How many an answer is made from")
