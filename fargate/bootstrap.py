@@ -54,6 +54,7 @@ from fargate.gateway.route_book import RouteBook
 from fargate.gateway.service import GatewayService
 from fargate.generation import routes as generation_routes
 from fargate.generation.service import GenerationService
+from fargate.generation.chat_routes import chat_router
 from fargate.http.app import service_app
 from fargate.http.identity import Authenticate, authenticate
 from fargate.ingestion import recognising
@@ -181,7 +182,10 @@ class Services:
             "ingestion": lambda: [ingestion_routes.router(self.ingestion, identity)],
             "embedding": lambda: [embedding_routes.router(self.embedders, identity)],
             "retrieval": lambda: [retrieval_routes.router(self.retriever, identity)],
-            "generation": lambda: [generation_routes.router(self.generator, identity)],
+            "generation": lambda: [
+                generation_routes.router(self.generator, identity),
+                chat_router(self.generator, identity),
+            ],
             "gateway": lambda: gateway_routes.routers(self.gateway, identity),
         }
         return service_app(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import TypeVar
@@ -248,7 +248,7 @@ class HttpGenerator:
         """See `Generator.answer`."""
         return await self._upstream.post(principal, "/generation/answer", request, Answer)
 
-    def stream(self, principal: Principal, request: QueryRequest) -> AsyncIterator[AnswerEvent]:
+    def stream(self, principal: Principal, request: QueryRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See `Generator.stream`."""
         return self._upstream.stream(principal, "/generation/query/stream", request, ANSWERS)
 

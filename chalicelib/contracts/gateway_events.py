@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 from chalicelib.contracts.gateway import ChatChunk
 
 DONE = b"data: [DONE]\n\n"
@@ -27,7 +29,7 @@ def is_end(event: ChatChunk | ChatEnd) -> bool:
     return isinstance(event, ChatEnd)
 
 
-def encode_chunk(chunk: ChatChunk) -> bytes:
+def encode_chunk(chunk: BaseModel) -> bytes:
     """Give the bytes of one chunk."""
     return f"data: {chunk.model_dump_json()}\n\n".encode()
 
@@ -41,7 +43,14 @@ def encode_error(problem: Mapping[str, Any]) -> bytes:
 def openai_error(problem: Mapping[str, Any]) -> dict[str, Any]:
     """Give *problem* as clients of OpenAI's API look for it, under ``error``."""
     kind = problem.get("reason") or problem["code"]
-    return {"message": problem["detail"], "type": kind, "param": None, "code": problem["code"]}
+    return {"message": problem["detail"], "type": kind, "param": _param(problem), "code": problem["code"]}
+
+
+def _param(problem: Mapping[str, Any]) -> str | None:
+    """Give the first place that is at fault, such as ``messages[2].content``."""
+    faults = problem.get("errors") or [{"loc": ()}]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in faults[0]["loc"])
+    return place.removeprefix(".") or None
 
 
 def decode_chunks(lines: Iterable[bytes]) -> Iterator[ChatChunk | ChatEnd]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from chalicelib.contracts.asking import (
@@ -167,7 +167,7 @@ class Generator(Protocol):
         """Answer, or abstain, with citations; the run is stored before this returns."""
         ...
 
-    def stream(self, principal: Principal, request: QueryRequest) -> AsyncIterator[AnswerEvent]:
+    def stream(self, principal: Principal, request: QueryRequest) -> AsyncGenerator[AnswerEvent, None]:
         """
         Answer in events: `run`, `passages`, `token` any number of times, `citations`, `claims`, then exactly one
         `done` or `error`. Errors that come before the `run` event are raised instead.

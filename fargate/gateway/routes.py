@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel
 
 from chalicelib.contracts.components import Components
 from chalicelib.contracts.embeddings import EmbeddingsRequest
@@ -23,13 +22,10 @@ from chalicelib.contracts.gateway import (
 )
 from chalicelib.domain.access import Permission, Principal
 from chalicelib.ports.services import ModelGateway
-from fargate.gateway.openai_errors import openai_route
-from fargate.gateway.presence import while_connected
 from fargate.gateway.streaming import chunk_stream
+from fargate.http.openai_errors import openai_route
 from fargate.http.permission import requires
-
-CLIENT_CLOSED = 499
-"""What nobody reads any more; nginx's number for it stands in the log."""
+from fargate.http.presence import json_or_left, while_connected
 
 
 def routers(
@@ -47,26 +43,26 @@ def _models(service: ModelGateway, authenticate: Callable[..., Principal], heart
     async def chat(request: ChatRequest, http: Request, principal: Principal = caller) -> Response:
         """Go on with a conversation; as server-sent events where *stream* asks for them."""
         if not request.stream:
-            return _answer(await while_connected(http, service.chat(principal, request)))
+            return json_or_left(await while_connected(http, service.chat(principal, request)))
         with_usage = request.stream_options is not None and request.stream_options.include_usage
         chunks = service.chat_stream(principal, request)
         stream = chunk_stream(chunks, with_usage=with_usage, heartbeat_s=heartbeat_s)
-        return await while_connected(http, stream) or _left()
+        return await while_connected(http, stream) or json_or_left(None)
 
     @routes.post("/embeddings", response_model=EmbedResponse)
     async def embeddings(request: EmbeddingsRequest, http: Request, principal: Principal = caller) -> Response:
         """Embed up to 2,048 texts."""
-        return _answer(await while_connected(http, service.embed(principal, request)))
+        return json_or_left(await while_connected(http, service.embed(principal, request)))
 
     @routes.post("/rerank", response_model=RerankResponse)
     async def rerank(request: RerankRequest, http: Request, principal: Principal = caller) -> Response:
         """Order up to 1,000 documents by a question."""
-        return _answer(await while_connected(http, service.rerank(principal, request)))
+        return json_or_left(await while_connected(http, service.rerank(principal, request)))
 
     @routes.get("/models", response_model=GatewayModels)
     async def models(_: Request, principal: Principal = caller) -> Response:
         """List the routes."""
-        return _answer(await service.models(principal))
+        return json_or_left(await service.models(principal))
 
     return routes
 
@@ -96,13 +92,3 @@ def _platform(service: ModelGateway, authenticate: Callable[..., Principal]) -> 
         return await service.components()
 
     return routes
-
-
-def _answer(answered: BaseModel | None) -> Response:
-    if answered is None:
-        return _left()
-    return Response(answered.model_dump_json(), media_type="application/json")
-
-
-def _left() -> Response:
-    return Response(status_code=CLIENT_CLOSED)

@@ -12,7 +12,7 @@ from chalicelib.domain.access import Permission, Principal
 from chalicelib.ports.services import Generator
 from fargate.http.identity import Authenticate
 from fargate.http.permission import requires
-from fargate.http.sse import event_stream
+from fargate.http.sse import ANSWER_EVENTS, event_stream
 
 
 def router(service: Generator, authenticate: Authenticate, *, heartbeat_s: float = HEARTBEAT_S) -> APIRouter:
@@ -28,7 +28,17 @@ def router(service: Generator, authenticate: Authenticate, *, heartbeat_s: float
     @routes.post("/query/stream", response_class=StreamingResponse, responses={200: {"content": {MEDIA_TYPE: {}}}})
     async def stream(request: QueryRequest, principal: Principal = caller) -> StreamingResponse:
         """Answer in events as they come; the last one is `done` or `error`."""
-        return await event_stream(service.stream(principal, request), heartbeat_s=heartbeat_s)
+        return await event_stream(service.stream(principal, request), ANSWER_EVENTS, heartbeat_s=heartbeat_s)
+
+    @routes.post("/prompt-previews")
+    async def preview(request: PromptPreviewRequest, principal: Principal = engineer) -> PromptPreview:
+        """Give what a model would be told."""
+        return await service.preview(principal, request)
+
+    @routes.post("/messages")
+    async def messages(request: SentRequest, principal: Principal = auditor) -> SentMessages:
+        """Put together what a run's model was sent."""
+        return await service.messages(principal, request)
 
     @routes.get("/components")
     async def components() -> Components:

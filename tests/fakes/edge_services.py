@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -333,7 +333,7 @@ class QuotingGenerator:
         self._store.runs.add(principal.tenant, run)
         return Answer.model_validate(run_view(run))
 
-    def stream(self, principal: Principal, request: QueryRequest) -> AsyncIterator[AnswerEvent]:
+    def stream(self, principal: Principal, request: QueryRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See `Generator.stream`."""
         raise NotImplementedError("the gateway leads streams past the edge")
 

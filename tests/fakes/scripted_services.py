@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -298,7 +298,7 @@ class ScriptedGenerator(Scripted):
         self.note(principal, request)
         return answer(request.question)
 
-    async def stream(self, principal: Principal, request: QueryRequest) -> AsyncIterator[AnswerEvent]:
+    async def stream(self, principal: Principal, request: QueryRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See `Generator.stream`."""
         try:
             self.note(principal, request)

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -77,7 +77,7 @@ def search(upstream: Upstream) -> object:
 
 def stream(upstream: Upstream) -> AsyncGenerator[AnswerEvent]:
     """Ask for an answer in events."""
-    return cast("AsyncGenerator[AnswerEvent]", HttpGenerator(upstream).stream(principal(), QueryRequest(question="q")))
+    return HttpGenerator(upstream).stream(principal(), QueryRequest(question="q"))
 
 
 async def collected(upstream: Upstream) -> list[AnswerEvent]:

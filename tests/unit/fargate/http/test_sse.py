@@ -17,7 +17,7 @@ from chalicelib.errors import NotFound, RagError, Unavailable
 from chalicelib.observability.spans import span
 from chalicelib.transport import Call, Transport
 from fargate.http import problems
-from fargate.http.sse import event_stream
+from fargate.http.sse import ANSWER_EVENTS, event_stream
 from tests.fakes.answers import answer
 from tests.fakes.serving import serving
 
@@ -33,7 +33,7 @@ def streaming(source: Source, heartbeat_s: float = 15.0) -> Iterator[Transport]:
 
     @router.post("/stream")
     async def stream() -> StreamingResponse:
-        return await event_stream(source(), heartbeat_s=heartbeat_s)
+        return await event_stream(source(), ANSWER_EVENTS, heartbeat_s=heartbeat_s)
 
     app = FastAPI()
     app.include_router(router)
@@ -147,7 +147,7 @@ def test_silence_is_filled_with_comments() -> None:
         yield DONE
 
     async def pieces() -> list[bytes]:
-        response = await event_stream(source(), heartbeat_s=0.01)
+        response = await event_stream(source(), ANSWER_EVENTS, heartbeat_s=0.01)
         return [bytes(piece) async for piece in response.body_iterator if isinstance(piece, bytes)]
 
     sent = asyncio.run(pieces())

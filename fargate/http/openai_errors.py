@@ -12,11 +12,14 @@ from starlette.responses import Response
 
 from chalicelib.contracts.gateway_events import openai_error
 from chalicelib.domain.access import Principal
-from chalicelib.errors import InvalidRequest
+from chalicelib.errors import InvalidRequest, RagError
+from chalicelib.observability.logs import get_logger
 from chalicelib.observability.spans import current_trace_id
 from fargate.http.express import ExpressRoute
 from fargate.http.identity import Authenticate
 from fargate.http.problems import as_known, log_failure, problem_response
+
+log = get_logger(__name__)
 
 
 def openai_route(authenticate: Authenticate) -> type[OpenAiRoute]:
@@ -48,10 +51,11 @@ class OpenAiRoute(ExpressRoute):
             principal = await self.identify(request)
             body = [await _read(request, cast("type[BaseModel]", field.field_info.annotation))] if field else []
             answer: Response = await self.endpoint(*body, request, principal)
-        except Exception as error:  # what nobody foresaw goes on to the rim
+        except Exception as error:  # a rim: what nobody foresaw has the shape of the others
             known = as_known(request, error)
             if known is None:
-                raise
+                log.exception("request_failed", method=request.method, path=request.url.path)
+                known = RagError(f"Something went wrong here; the log says more about trace {current_trace_id()}.")
         else:
             return answer
         log_failure(known)

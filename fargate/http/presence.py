@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from pydantic import BaseModel
 from starlette.requests import Request
+from starlette.responses import Response
 
 ResultT = TypeVar("ResultT")
 
 AT_REST_S = 0.02
 """How long work may take before its client is watched: most calls are over sooner than a watch has begun."""
+CLIENT_CLOSED = 499
+"""What nobody reads any more; nginx's number for it stands in the log."""
 
 
 async def while_connected(request: Request, work: Awaitable[ResultT]) -> ResultT | None:
@@ -27,6 +31,13 @@ async def while_connected(request: Request, work: Awaitable[ResultT]) -> ResultT
     finally:
         watching.cancel()
         watch.end()
+
+
+def json_or_left(answered: BaseModel | None) -> Response:
+    """Give the response that says *answered*, what `while_connected` gave."""
+    if answered is None:
+        return Response(status_code=CLIENT_CLOSED)
+    return Response(answered.model_dump_json(), media_type="application/json")
 
 
 class _Watch:
