@@ -30,16 +30,6 @@ def router(service: Generator, authenticate: Authenticate, *, heartbeat_s: float
         """Answer in events as they come; the last one is `done` or `error`."""
         return await event_stream(service.stream(principal, request), ANSWER_EVENTS, heartbeat_s=heartbeat_s)
 
-    @routes.post("/prompt-previews")
-    async def preview(request: PromptPreviewRequest, principal: Principal = engineer) -> PromptPreview:
-        """Give what a model would be told."""
-        return await service.preview(principal, request)
-
-    @routes.post("/messages")
-    async def messages(request: SentRequest, principal: Principal = auditor) -> SentMessages:
-        """Put together what a run's model was sent."""
-        return await service.messages(principal, request)
-
     @routes.get("/components")
     async def components() -> Components:
         """List the models."""
