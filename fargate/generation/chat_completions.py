@@ -80,7 +80,7 @@ def question_of(request: ChatCompletionRequest) -> ChatQuestion:
 
 def completion(answer: Answer, ignored: Sequence[str], created: int) -> ChatCompletion:
     """Give *answer* as a whole completion."""
-    message = CitedMessage(content=answer.answer, annotations=annotations(answer.answer, answer.citations))
+    message = CitedMessage(content=answer.answer, annotations=notes(answer.answer, answer.citations))
     return ChatCompletion(
         id=COMPLETION_ID + answer.run_id,
         created=created,
@@ -119,7 +119,7 @@ async def chunks(
                     raise from_problem(event.problem, event.problem["status"])
 
 
-def annotations(text: str, citations: Sequence[CitationView]) -> list[Annotation]:
+def notes(text: str, citations: Sequence[CitationView]) -> list[Annotation]:
     """Give an annotation for each marker in *text*, in order, code aside."""
     by_marker = {citation.marker: citation for citation in citations}
     found = [(one, by_marker[int(one[1])]) for one in _MARKER.finditer(text) if one[1] and int(one[1]) in by_marker]
@@ -139,7 +139,7 @@ class _Chunks:
         return self._chunk([CitedChunkChoice(delta=CitedDelta(role=self._role(), content=text))])
 
     def of_the_end(self, answer: Answer, ignored: Sequence[str]) -> ChatCompletionChunk:
-        delta = CitedDelta(role=self._role(), annotations=annotations(answer.answer, answer.citations))
+        delta = CitedDelta(role=self._role(), annotations=notes(answer.answer, answer.citations))
         choice = CitedChunkChoice(delta=delta, finish_reason="stop")
         return self._chunk([choice], ragstone=_grounds(answer, ignored))
 

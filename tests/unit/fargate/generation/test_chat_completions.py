@@ -23,7 +23,7 @@ from chalicelib.contracts.asking import (
 from chalicelib.contracts.chat_completions import ChatCompletionChunk, ChatCompletionRequest, ChatQuestion
 from chalicelib.contracts.gateway_events import ChatEnd
 from chalicelib.errors import InvalidRequest, NotFound, RateLimited, Unavailable
-from fargate.generation.chat_completions import annotations, chunks, completion, question_of
+from fargate.generation.chat_completions import chunks, completion, notes, question_of
 from tests.fakes.answers import answer, passage
 
 AT = 1_790_000_000
@@ -139,7 +139,7 @@ def test_an_answer_is_a_completion() -> None:
 def test_every_marker_has_its_annotation() -> None:
     """Counted in characters, whatever stands before; code, and numbers that cite nothing, have none."""
     text = "🙂 Leave [1] is 30 days `days[1]` [1][2]."
-    found = [one.file_citation for one in annotations(text, answer().citations)]
+    found = [one.file_citation for one in notes(text, answer().citations)]
     assert [(one.start_index, one.end_index) for one in found] == [(8, 11), (33, 36)]
     assert [text[one.start_index : one.end_index] for one in found] == ["[1]", "[1]"]
 
@@ -187,7 +187,7 @@ def test_an_answer_comes_in_chunks() -> None:
     }
     assert second.choices[0].delta.model_dump() == {"content": " 30 days. [1]"}
     assert last.choices[0].finish_reason == "stop"
-    assert last.choices[0].delta.annotations == annotations(answer().answer, answer().citations)
+    assert last.choices[0].delta.annotations == notes(answer().answer, answer().citations)
     assert last.ragstone is not None
     assert (last.ragstone.run_id, last.ragstone.ignored) == ("run_1", ["seed"])
 
