@@ -80,7 +80,7 @@ def _around(edge: Edge) -> Callable[[Request, Callable[[Request], Response]], Re
         finally:
             current_request.reset(token)
         if not _ours(response):
-            response = problems.response(problems.of_framework(response.status_code), trace_id)
+            response = problems.response(problems.of_framework(response.status_code), trace_id, request.path)
         origins = origins_for(request.path, edge.allowed_origins)
         response.headers.update({TRACE_ID_HEADER: trace_id, **headers_for(request.headers, origins)})
         duration_ms = round((edge.clock.monotonic() - started) * 1_000, 1)

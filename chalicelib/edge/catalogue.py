@@ -7,6 +7,7 @@ from chalicelib.edge.api_keys import api_keys
 from chalicelib.edge.asking import asking
 from chalicelib.edge.audit import audit
 from chalicelib.edge.budgets import budgets
+from chalicelib.edge.chat_completions import chat
 from chalicelib.edge.components import components
 from chalicelib.edge.documents import documents
 from chalicelib.edge.feedback import feedback
@@ -31,6 +32,7 @@ RESOURCES = describing(
         ingestions,
         jobs,
         asking,
+        chat,
         runs,
         feedback,
         releases,

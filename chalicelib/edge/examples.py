@@ -80,6 +80,7 @@ from chalicelib.domain.jobs import JobKind, JobStatus
 from chalicelib.domain.releases import EXTRACTIVE
 from chalicelib.domain.routes import RouteKind
 from chalicelib.domain.runs import RunKind, Verdict
+from chalicelib.edge.chat_examples import CHAT_EXAMPLES
 from chalicelib.edge.release_examples import RELEASE_EXAMPLES
 
 TRACE_ID = "1-6921f3a0-4bf92f3577b34da6a3ce929d"
@@ -513,6 +514,7 @@ _ALL: list[BaseModel] = [
     TriagePatch(status=TriageStatus.TRIAGED, labels=["stale source"]),
     Health(version="0.1.0"),
     Readiness(status="ok", dependencies=_DEPENDENCIES),
+    *CHAT_EXAMPLES,
     *RELEASE_EXAMPLES,
 ]
 EXAMPLES: dict[type[BaseModel], BaseModel] = {type(example): example for example in _ALL}

@@ -189,10 +189,12 @@ def _success(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         headers[REPLAYED_HEADER] = {"$ref": "#/components/headers/Replayed"}
     if operation.revision is not None:
         headers["ETag"] = {"$ref": "#/components/headers/ETag"}
+    whole = _json_content(operation, schemas) if operation.streams_on_request or not operation.events else {}
+    streamed = _stream_content(operation, schemas) if operation.events else {}
     return {
         "description": HTTPStatus(operation.status).phrase,
         "headers": headers,
-        "content": _stream_content(operation, schemas) if operation.events else _json_content(operation, schemas),
+        "content": {**whole, **streamed},
     }
 
 

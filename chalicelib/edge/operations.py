@@ -120,6 +120,11 @@ class Operation:
         return self.method in _WITH_BODY and self.input is not NoQuery
 
     @property
+    def streams_on_request(self) -> bool:
+        """Say whether the field `stream` of the body decides between an answer and its *events*."""
+        return bool(self.events) and "stream" in self.input.model_fields
+
+    @property
     def takes_if_match(self) -> bool:
         """Say whether it changes something that has revisions."""
         return self.method is Method.PATCH and self.revision is not None

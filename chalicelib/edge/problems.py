@@ -7,6 +7,7 @@ import math
 
 from chalice.app import HeadersType, Response
 
+from chalicelib.contracts.gateway_events import openai_error
 from chalicelib.errors import NotFound, RagError, RateLimited, Unauthenticated, UnsupportedMedia
 
 MEDIA_TYPE = "application/problem+json"
@@ -14,14 +15,20 @@ NOTHING_HERE = "There is nothing at this address, or it is not yours."
 """What every missing, foreign or malformed id in a path answers, to the byte."""
 
 
-def response(error: RagError, trace_id: str) -> Response:
-    """Give the response that tells of *error*."""
+OPENAI_PATHS = ("/chat/completions", "/models")
+"""Below the stage: where clients of OpenAI's API look for ``error``."""
+
+
+def response(error: RagError, trace_id: str, path: str = "") -> Response:
+    """Give the response that tells of *error*, met at *path* below the stage."""
     headers: HeadersType = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
-    body = json.dumps(error.problem(trace_id), ensure_ascii=False, separators=(",", ":"), default=str)
+    problem = error.problem(trace_id)
+    shown = {"error": openai_error(problem), **problem} if path in OPENAI_PATHS else problem
+    body = json.dumps(shown, ensure_ascii=False, separators=(",", ":"), default=str)
     return Response(body, headers, error.status)
 
 

@@ -48,14 +48,14 @@ def _answer(operation: Operation, edge: Edge, request: Request, path: Mapping[st
         return _called(operation, operation.permission, edge, request, path)
     except NotFound as error:
         # With an id in the path, nothing in the answer may tell missing from foreign.
-        return problems.response(NotFound(problems.NOTHING_HERE) if path else error, trace_id)
+        return problems.response(NotFound(problems.NOTHING_HERE) if path else error, trace_id, operation.path)
     except RagError as error:
         if error.status >= 500:
             log.exception("request_failed", operation=operation.name)
-        return problems.response(error, trace_id)
+        return problems.response(error, trace_id, operation.path)
     except Exception:
         log.exception("request_crashed", operation=operation.name)
-        return problems.response(problems.unexpected(), trace_id)
+        return problems.response(problems.unexpected(), trace_id, operation.path)
 
 
 def _visited(operation: Operation, edge: Edge, request: Request, path: Mapping[str, str]) -> Response:

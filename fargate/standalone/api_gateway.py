@@ -1,8 +1,9 @@
 """
 A stand-in for Amazon API Gateway: it hosts the real Chalice app, authorizer included, under the stage `v1`.
 
-The question stream does not pass through Chalice: as on AWS, the authorizer is asked and the request then goes straight
-to the generation service. What the gateway itself refuses is answered as its gateway responses are configured on AWS.
+What may be a stream does not pass through Chalice: as on AWS, the authorizer is asked and the request then goes
+straight to the generation service. What the gateway itself refuses is answered as its gateway responses are configured
+on AWS.
 """
 
 from __future__ import annotations
@@ -24,12 +25,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chalicelib.contracts.identity import HEADER
 from chalicelib.edge import problems
 from chalicelib.edge.cross_origin import TRACE_ID_HEADER, headers_for, origins_for
+from chalicelib.edge.streams import STREAMS
 from chalicelib.errors import NotFound, PayloadTooLarge, RagError, Unauthenticated
 from chalicelib.observability.spans import TRACE_HEADER, start_trace
 
 STAGE = "/v1"
-STREAM = "/query/stream"
-STREAM_TARGET = "/generation/query/stream"
 MAX_BODY_BYTES = 6 * 1024 * 1024
 THREADS = 32
 
@@ -49,8 +49,9 @@ class ApiGateway:
         request = Request(scope, receive)
         target = _target(scope)
         try:
-            if request.method == "POST" and target == STREAM:
-                await self._stream(request, scope, receive, send)
+            upstream = STREAMS.get(target.partition("?")[0]) if request.method == "POST" else None
+            if upstream is not None:
+                await self._stream(request, upstream, scope, receive, send)
                 return
             response = await self._answer(request.method, target, request)
         except RagError as error:
@@ -59,7 +60,7 @@ class ApiGateway:
 
     def identity(self, headers: Mapping[str, str]) -> str:
         """Give the identity token that the authorizer makes of *headers*. Raises `Unauthenticated`."""
-        event = self._gateway.authorized("POST", STREAM, headers)
+        event = self._gateway.authorized("POST", next(iter(STREAMS)), headers)
         return str(event["requestContext"]["authorizer"]["identity"])
 
     def close(self) -> None:
@@ -74,12 +75,12 @@ class ApiGateway:
         kept = {name: value for name, value in answer["headers"].items() if name.lower() != "content-length"}
         return Response(answer["body"] or b"", answer["statusCode"], kept)
 
-    async def _stream(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _stream(self, request: Request, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
         token = await loop.run_in_executor(self._threads, self.identity, _plain(request.headers))
         headers = MutableHeaders(raw=[pair for pair in scope["headers"] if pair[0] != b"authorization"])
         headers[HEADER] = token
-        target = {**scope, "path": STREAM_TARGET, "raw_path": STREAM_TARGET.encode(), "headers": headers.raw}
+        target = {**scope, "path": path, "raw_path": path.encode(), "headers": headers.raw}
         readable = headers_for(request.headers, self._allowed_origins)
 
         async def send_readable(message: Message) -> None:
@@ -91,7 +92,7 @@ class ApiGateway:
 
     def _refusal(self, error: RagError, target: str, headers: Mapping[str, str]) -> Response:
         trace_id = start_trace(headers.get(TRACE_HEADER))
-        answer = problems.response(error, trace_id)
+        answer = problems.response(error, trace_id, target.partition("?")[0])
         given = {name: str(value) for name, value in answer.headers.items()}
         more = {TRACE_ID_HEADER: trace_id, **headers_for(headers, origins_for(target, self._allowed_origins))}
         return Response(answer.body, answer.status_code, given | more)

@@ -224,6 +224,10 @@ ROWS = {
     "retrieve": Row(_with_index(lambda name: Target("/retrieve", {"question": QUESTION, "index": name})), 404, 404),
     "query": Row(_with_index(lambda name: Target("/query", {"question": QUESTION, "index": name})), 404, 404),
     "query_stream": Row(at("/query/stream", {"question": QUESTION}), success=503),
+    "create_chat_completion": Row(
+        at("/chat/completions", {"model": "live", "messages": [{"role": "user", "content": QUESTION}]}), success=503
+    ),
+    "list_models": Row(at("/models")),
     "list_runs": Row(at("/runs")),
     "explain_run": Row(_explained_run, 404, 404, needs_also=Permission.RUNS_READ),
     "get_run": Row(_run, 404, 404, needs_also=Permission.RUNS_READ),

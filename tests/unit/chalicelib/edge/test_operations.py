@@ -12,6 +12,7 @@ from chalicelib.contracts.queries import NoQuery
 from chalicelib.domain.access import Permission
 from chalicelib.edge.catalogue import RESOURCES
 from chalicelib.edge.operations import Call, Operation, Resource
+from chalicelib.edge.streams import STREAMS
 
 OPERATIONS = [operation for resource in RESOURCES for operation in resource.operations]
 
@@ -58,7 +59,13 @@ def test_every_operation_that_creates_can_be_sent_again() -> None:
     """A POST takes `Idempotency-Key` unless it stores nothing or is a stream, which cannot be given twice."""
     posts = [one for one in OPERATIONS if one.method == "POST" and one.takes_body]
     without = {one.path for one in posts if one.repeat is None}
-    assert without == {"/chunk-previews", "/query/stream", "/runs/{run_id}/explain"}
+    streams = {"/chat/completions", "/query/stream"}
+    assert without == {"/chunk-previews", "/runs/{run_id}/explain"} | streams
+
+
+def test_what_may_be_a_stream_is_led_past_the_lambda() -> None:
+    """And nothing else is: the gateway is built from one list, the description from the operations."""
+    assert set(STREAMS) == {one.path for one in OPERATIONS if one.events}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
