@@ -58,7 +58,9 @@ def test_each_operation_names_its_problems(operation: Operation) -> None:
     assert described(operation)["x-problem-codes"] == sorted(error.code for error in errors_of(operation))
 
 
-@pytest.mark.parametrize("operation", [one for one in OPERATIONS if not one.events], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "operation", [one for one in OPERATIONS if one.streams_on_request or not one.events], ids=lambda one: one.name
+)
 def test_each_answer_has_an_example_that_fits_its_schema(operation: Operation) -> None:
     """But for this description, which is its own example."""
     content = described(operation)["responses"][str(operation.status)]["content"]["application/json"]
@@ -93,6 +95,14 @@ def test_the_streams_events_are_described() -> None:
         "DoneEvent",
         "ErrorEvent",
     ]
+
+
+def test_a_chat_is_described_whole_and_as_a_stream() -> None:
+    """Its body says which of the two is answered."""
+    content = DOCUMENT["paths"]["/chat/completions"]["post"]["responses"]["200"]["content"]
+    assert list(content) == ["application/json", "text/event-stream"]
+    (event,) = content["text/event-stream"]["x-events"]["oneOf"]
+    assert event["$ref"].endswith("/ChatCompletionChunk")
 
 
 @pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.repeat], ids=lambda one: one.name)
