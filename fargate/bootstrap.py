@@ -24,6 +24,7 @@ from chalicelib.repositories.effective_release import EffectiveRelease
 from chalicelib.repositories.feedback_tokens import token_with_answer
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.ledger import Ledger
+from chalicelib.repositories.prompts import Prompts
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.routes import Routes
@@ -53,8 +54,8 @@ from fargate.gateway.providers import Protocols, ProviderKeys, Providers
 from fargate.gateway.route_book import RouteBook
 from fargate.gateway.service import GatewayService
 from fargate.generation import routes as generation_routes
-from fargate.generation.service import GenerationService
 from fargate.generation.chat_routes import chat_router
+from fargate.generation.service import GenerationService
 from fargate.http.app import service_app
 from fargate.http.identity import Authenticate, authenticate
 from fargate.ingestion import recognising
@@ -243,7 +244,8 @@ class Services:
 
     @cached_property
     def _releases(self) -> EffectiveRelease:
-        return EffectiveRelease(Releases(self.core.table), Indexes(self.core.table), self.core.clock)
+        table = self.core.table
+        return EffectiveRelease(Releases(table), Indexes(table), Prompts(table), self.core.clock)
 
     @cached_property
     def _runs(self) -> Runs:

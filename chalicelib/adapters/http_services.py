@@ -52,6 +52,7 @@ from chalicelib.contracts.gateway_events import ChatEnd, decode_chunks, is_end
 from chalicelib.contracts.identity import HEADER
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, IngestionCreate
+from chalicelib.contracts.prompts import PromptPreview, PromptPreviewRequest, SentMessages, SentRequest
 from chalicelib.contracts.releases import Checked, RetrievalCheck
 from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import DocumentId, JobId
@@ -251,6 +252,14 @@ class HttpGenerator:
     def stream(self, principal: Principal, request: QueryRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See `Generator.stream`."""
         return self._upstream.stream(principal, "/generation/query/stream", request, ANSWERS)
+
+    async def preview(self, principal: Principal, request: PromptPreviewRequest) -> PromptPreview:
+        """See `Generator.preview`."""
+        return await self._upstream.post(principal, "/generation/prompt-previews", request, PromptPreview)
+
+    async def messages(self, principal: Principal, request: SentRequest) -> SentMessages:
+        """See `Generator.messages`."""
+        return await self._upstream.post(principal, "/generation/messages", request, SentMessages)
 
     async def components(self) -> Components:
         """See `Generator.components`."""

@@ -304,6 +304,14 @@ class RunSummary(ResponseModel):
     created_at: Timestamp
 
 
+class SentView(ResponseModel):
+    """What a model was sent; `GET /runs/{run_id}/messages` puts it together again."""
+
+    prompt: str | None = Field(description="The prompt's version, or null for the built-in one")
+    given: dict[int, int] = Field(description="How many characters of each passage, by its number")
+    sha256: str = Field(description="Of the messages")
+
+
 class RunView(RunSummary):
     """Everything a run recorded that its reader may read."""
 
@@ -320,3 +328,4 @@ class RunView(RunSummary):
     narrowed_by: Filter | None
     repeats: Identifier | None
     nearest: list[CitationView] = Field(default_factory=list)
+    sent: SentView | None = Field(None, description="What a model was sent; null where none was asked")

@@ -10,11 +10,20 @@ from pydantic import Field, StringConstraints
 from chalicelib.contracts.common import Filter, Identifier, RequestModel
 from chalicelib.contracts.gateway import RouteName
 from chalicelib.contracts.indexes import ComponentModel
+from chalicelib.domain.prompts import REFERENCE_PATTERN
 from chalicelib.domain.releases import ClaimPolicy, GenerationSettings, RetrievalSettings, Strategy
 
 MAX_TOP_K = 100
 MAX_CANDIDATES = 1_000
 
+PromptReference = Annotated[
+    str,
+    StringConstraints(pattern=REFERENCE_PATTERN),
+    Field(
+        description="A prompt's version `name@3`, what its label points to (`name:production`), or its latest (`name`)",
+        examples=["helpdesk:production"],
+    ),
+]
 ReleaseName = Annotated[Identifier, Field(description="A release's id, or an alias such as live")]
 
 
@@ -49,6 +58,7 @@ class AnswerModel(RequestModel):
     model: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]{0,63}$")] | None = Field(
         None, description="A chat route of the gateway, or `local/extractive`, which needs no provider"
     )
+    prompt: PromptReference | None = Field(None, description="How a model is asked; the built-in prompt if left out")
     max_sentences: int | None = Field(None, ge=1, le=10, description="Of an extractive answer")
     abstain_below: float | None = Field(None, ge=0, le=1, strict=False)
     decline_first: bool | None = None

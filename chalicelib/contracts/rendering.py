@@ -15,6 +15,7 @@ from chalicelib.contracts.asking import (
     RetrieveRequest,
     RunSummary,
     RunView,
+    SentView,
     UsageView,
     WordingView,
 )
@@ -197,6 +198,7 @@ def run_view(run: Run) -> RunView:
         narrowed_by=dict(run.narrowed_by) if run.narrowed_by is not None else None,
         repeats=run.repeats,
         nearest=[CitationView.model_validate(citation) for citation in run.nearest],
+        sent=SentView.model_validate(run.sent) if run.sent else None,
     )
 
 

@@ -23,6 +23,7 @@ class Permission(StrEnum):
     RELEASES_WRITE = "releases:write"
     KEYS_MANAGE = "keys:manage"
     MODELS_USE = "models:use"
+    PROMPTS_MANAGE = "prompts:manage"
     ROUTES_MANAGE = "routes:manage"
     USAGE_READ = "usage:read"
     BUDGETS_MANAGE = "budgets:manage"
@@ -50,6 +51,7 @@ _ENGINEER = _EDITOR | {
     Permission.INDEXES_WRITE,
     Permission.RELEASES_WRITE,
     Permission.RUNS_READ,
+    Permission.PROMPTS_MANAGE,
     Permission.ROUTES_MANAGE,
     Permission.USAGE_READ,
     Permission.FEEDBACK_READ,

@@ -152,6 +152,20 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """
+    What a model was sent. With the run's passages, conversation and id it can be put together again.
+
+    *prompt* is the version, None for the built-in one; *given* says how many characters of each passage, by number,
+    it was given; *sha256* is that of its messages.
+    """
+
+    prompt: str | None
+    given: Mapping[int, int]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One question, the release that answered it, and everything it said."""
 
@@ -184,6 +198,8 @@ class Run:
     """The run whose answer this one gave again."""
     nearest: Sequence[Citation] = ()
     """Where it abstained: the passages that came nearest, each by its best place."""
+    sent: Sent | None = None
+    """What a model was sent; None where none was asked."""
 
 
 def mentioned(run: Run) -> set[DocumentId]:

@@ -34,6 +34,7 @@ from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
 from chalicelib.repositories.ledger import Ledger
+from chalicelib.repositories.prompts import Prompts
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
@@ -64,6 +65,7 @@ def assemble(  # the four services are what differs between the places an edge r
         jobs=Jobs(table),
         runs=Runs(table, base.settings.run_retention_days, base.tenants),
         routes=Routes(table, configured_routes(base.settings.routes)),
+        prompts=Prompts(table),
         releases=releases,
         aliases=Aliases(table, releases),
         budgets=Budgets(table),

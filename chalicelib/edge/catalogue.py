@@ -17,6 +17,7 @@ from chalicelib.edge.ingestions import ingestions
 from chalicelib.edge.jobs import jobs
 from chalicelib.edge.me import me
 from chalicelib.edge.openapi_document import describing
+from chalicelib.edge.prompts import prompts
 from chalicelib.edge.releases import releases
 from chalicelib.edge.routes import routes
 from chalicelib.edge.runs import runs
@@ -35,6 +36,7 @@ RESOURCES = describing(
         chat,
         runs,
         feedback,
+        prompts,
         releases,
         aliases,
         routes,

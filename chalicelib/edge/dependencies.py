@@ -25,6 +25,7 @@ from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
 from chalicelib.repositories.ledger import Ledger
+from chalicelib.repositories.prompts import Prompts
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
@@ -53,6 +54,7 @@ class Edge:
     jobs: Jobs
     runs: Runs
     routes: Routes
+    prompts: Prompts
     releases: Releases
     aliases: Aliases
     budgets: Budgets

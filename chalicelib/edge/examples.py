@@ -81,6 +81,7 @@ from chalicelib.domain.releases import EXTRACTIVE
 from chalicelib.domain.routes import RouteKind
 from chalicelib.domain.runs import RunKind, Verdict
 from chalicelib.edge.chat_examples import CHAT_EXAMPLES
+from chalicelib.edge.prompt_examples import PROMPT_EXAMPLES
 from chalicelib.edge.release_examples import RELEASE_EXAMPLES
 
 TRACE_ID = "1-6921f3a0-4bf92f3577b34da6a3ce929d"
@@ -515,6 +516,7 @@ _ALL: list[BaseModel] = [
     Health(version="0.1.0"),
     Readiness(status="ok", dependencies=_DEPENDENCIES),
     *CHAT_EXAMPLES,
+    *PROMPT_EXAMPLES,
     *RELEASE_EXAMPLES,
 ]
 EXAMPLES: dict[type[BaseModel], BaseModel] = {type(example): example for example in _ALL}

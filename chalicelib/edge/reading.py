@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails, from_json
 from chalicelib.contracts.queries import NoQuery
 from chalicelib.domain.budgets import NAME_PATTERN as BUDGET_NAME_PATTERN
 from chalicelib.domain.identifiers import INDEX_NAME_PATTERN, is_id
+from chalicelib.domain.prompts import NAME_PATTERN as PROMPT_NAME_PATTERN
 from chalicelib.domain.releases import ALIAS_PATTERN
 from chalicelib.domain.routes import NAME_PATTERN as ROUTE_NAME_PATTERN
 from chalicelib.edge import problems
@@ -34,6 +35,7 @@ _NAMES = {
     "route": ROUTE_NAME_PATTERN,
     "budget": BUDGET_NAME_PATTERN,
     "alias": ALIAS_PATTERN,
+    "prompt": PROMPT_NAME_PATTERN,
 }
 _JSON = re.compile(r"application/json\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?", re.IGNORECASE)
 

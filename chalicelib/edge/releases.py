@@ -30,6 +30,7 @@ from chalicelib.domain.releases import (
 from chalicelib.domain.routes import RouteKind
 from chalicelib.edge.operations import SAME_ANSWER, Call, Resource
 from chalicelib.errors import Conflict, InvalidRequest, NotFound
+from chalicelib.repositories.effective_release import pinned
 
 releases = Resource("releases", "Everything that decides an answer, and the names that point to it")
 
@@ -185,7 +186,8 @@ def _config(call: Call[ReleaseCreate]) -> ReleaseConfig:
         built = index.generation
         plain = ReleaseConfig(name, built.number, built.recipe)
         base = replace(plain, retrieval=base.retrieval, answer=base.answer) if base else plain
-    return replace(base, retrieval=given.retrieval.over(base.retrieval), answer=given.answer.over(base.answer))
+    config = replace(base, retrieval=given.retrieval.over(base.retrieval), answer=given.answer.over(base.answer))
+    return pinned(call.principal.tenant, config, call.edge.prompts)
 
 
 def _check(call: Call[Any], config: ReleaseConfig) -> None:

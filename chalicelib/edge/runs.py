@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from chalicelib.contracts.asking import RunSummary, RunView, WordingView
+from chalicelib.contracts.asking import RunSummary, RunView, Turn, WordingView
 from chalicelib.contracts.common import ListOf
 from chalicelib.contracts.explanations import Explanation, ExplanationRequest, ReturnedPassage, Subject
+from chalicelib.contracts.prompts import SentMessages, SentRequest
 from chalicelib.contracts.queries import NoQuery, PageQuery
-from chalicelib.contracts.rendering import run_summary, run_view
+from chalicelib.contracts.rendering import passage_views, run_summary, run_view
 from chalicelib.domain.access import Permission
 from chalicelib.domain.runs import Run
 from chalicelib.edge.operations import Call, Resource
 from chalicelib.edge.run_access import visible_run, visible_summaries
+from chalicelib.errors import NotFound
 
 runs = Resource("runs", "Every question that was asked, with what was found and answered")
 
@@ -52,6 +54,36 @@ def explain_run(call: Call[Subject]) -> Explanation:
     """
     run = visible_run(call.edge, call.principal, call.path["run_id"])
     return call.edge.wait(call.edge.retriever.explain(call.principal, _explanation_request(run, call.input)))
+
+
+@runs.get(
+    "/runs/{run_id}/messages",
+    permission=Permission.RUNS_READ,
+    query=NoQuery,
+    returns=SentMessages,
+    summary="See what a run's model was sent",
+)
+def get_run_messages(call: Call[NoQuery]) -> SentMessages:
+    """
+    Put together again from what the run recorded: the rules, the prompt's version, the conversation, the passages.
+
+    Not found where no model was asked, or where a document was deleted since, or is not the caller's to read.
+    """
+    run = visible_run(call.edge, call.principal, call.path["run_id"])
+    whole = call.edge.runs.get(call.principal.tenant, run.run_id)
+    if run.sent is None or len(run.passages) < len(whole.passages):
+        raise NotFound(f"There are no messages of run {run.run_id}.")
+    request = SentRequest(
+        run_id=run.run_id,
+        release=run.release_id,
+        question=run.question,
+        conversation=[Turn.model_validate(turn) for turn in run.request.get("conversation", [])],
+        passages=passage_views(run.passages, explain=False),
+        given=dict(run.sent.given),
+        sha256=run.sent.sha256,
+        asked_at=run.created_at,
+    )
+    return call.edge.wait(call.edge.generator.messages(call.principal, request))
 
 
 def _explanation_request(run: Run, subject: Subject) -> ExplanationRequest:

@@ -42,6 +42,7 @@ from chalicelib.contracts.gateway import (
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, IngestionCreate
+from chalicelib.contracts.prompts import PromptPreview, PromptPreviewRequest, SentMessages, SentRequest
 from chalicelib.contracts.releases import Checked, RetrievalCheck
 from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import DocumentId, JobId
@@ -172,6 +173,14 @@ class Generator(Protocol):
         Answer in events: `run`, `passages`, `token` any number of times, `citations`, `claims`, then exactly one
         `done` or `error`. Errors that come before the `run` event are raised instead.
         """
+        ...
+
+    async def preview(self, principal: Principal, request: PromptPreviewRequest) -> PromptPreview:
+        """Give what a model would be told, with real passages; none is asked, and no run is stored."""
+        ...
+
+    async def messages(self, principal: Principal, request: SentRequest) -> SentMessages:
+        """Put together again what the model of a run was sent."""
         ...
 
     async def components(self) -> Components:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from chalicelib.contracts.asking import AskFields, QueryRequest, RetrieveRequest
 from chalicelib.contracts.release_settings import AnswerModel, RetrievalModel
-from chalicelib.domain.access import Permission, Principal, allows
+from chalicelib.domain.access import Permission, Principal, Tenant, allows
 from chalicelib.domain.identifiers import ReleaseId
 from chalicelib.domain.indexes import Component
+from chalicelib.domain.prompts import PromptVersion
 from chalicelib.domain.releases import (
     DEFAULT_RERANKER,
     LIVE,
@@ -22,14 +23,16 @@ from chalicelib.domain.releases import (
 from chalicelib.errors import Forbidden, InvalidRequest
 from chalicelib.ports.clock import Clock
 from chalicelib.repositories.indexes import Indexes
+from chalicelib.repositories.prompts import Prompts
 from chalicelib.repositories.releases import Releases
 
 
 class EffectiveRelease:
     """Settles the release of a question, and writes down the ones that only a question made."""
 
-    def __init__(self, releases: Releases, indexes: Indexes, clock: Clock) -> None:
+    def __init__(self, releases: Releases, indexes: Indexes, prompts: Prompts, clock: Clock) -> None:
         self._releases = releases
+        self._prompts = prompts
         self._indexes = indexes
         self._clock = clock
 
@@ -46,6 +49,7 @@ class EffectiveRelease:
         named = self._named(principal, asked)
         config = self._on_index(principal, named, asked.index)
         config = _with_overrides(principal, config, asked)
+        config = pinned(principal.tenant, config, self._prompts)
         if named is not None and config == named.config:
             return named
         adhoc = Release(config, ReleaseStatus.ADHOC, self._clock.now(), principal.subject)
@@ -58,6 +62,15 @@ class EffectiveRelease:
         release = self._releases.get(principal.tenant, release_id)
         self._indexes.permitted(principal, release.config.index)
         return release
+
+    def prompt(self, principal: Principal, release: Release) -> PromptVersion | None:
+        """Give the prompt of a release that was settled; None for the built-in one."""
+        reference = release.config.answer.prompt
+        return None if reference is None else self._prompts.find(principal.tenant, reference)
+
+    def prompt_called(self, principal: Principal, reference: str) -> PromptVersion:
+        """Give the prompt that *reference* names now. Raises `NotFound`."""
+        return self._prompts.find(principal.tenant, reference)
 
     def _named(self, principal: Principal, asked: AskFields) -> Release | None:
         if asked.release is not None:
@@ -78,6 +91,14 @@ class EffectiveRelease:
         if named is None:
             return ReleaseConfig(index.name, built.number, built.recipe)
         return replace(named.config, index=index.name, generation=built.number, recipe=built.recipe)
+
+
+def pinned(tenant: Tenant, config: ReleaseConfig, prompts: Prompts) -> ReleaseConfig:
+    """Give *config* with the version of its prompt in place of a label or the latest one. Raises `NotFound`."""
+    reference = config.answer.prompt
+    if reference is None:
+        return config
+    return replace(config, answer=replace(config.answer, prompt=prompts.find(tenant, reference).reference))
 
 
 def _with_overrides(principal: Principal, config: ReleaseConfig, asked: AskFields) -> ReleaseConfig:

@@ -187,6 +187,16 @@ def alias_version(tenant: Tenant, name: str, number: int) -> Key:
     return Key(TableName.CONFIG, f"{tenant.tenant_id}#aliases#{name}", f"version#{number:08d}")
 
 
+def prompt(tenant: Tenant, name: str) -> Key:
+    """Name a prompt's row."""
+    return Key(TableName.CONFIG, f"{tenant.tenant_id}#prompts", name)
+
+
+def prompt_version(tenant: Tenant, name: str, number: int) -> Key:
+    """Name the row of one version of a prompt; versions are ordered by number."""
+    return Key(TableName.CONFIG, f"{tenant.tenant_id}#prompts#{name}", f"version#{number:08d}")
+
+
 def route(tenant: Tenant, name: str) -> Key:
     """Name a gateway route's row."""
     return Key(TableName.CONFIG, f"{tenant.tenant_id}#routes", name)

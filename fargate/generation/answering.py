@@ -13,6 +13,7 @@ from chalicelib.contracts.asking import Answer, CitationView, ClaimView, QueryRe
 from chalicelib.contracts.rendering import recorded
 from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import RunId
+from chalicelib.domain.prompts import PromptVersion
 from chalicelib.domain.releases import Release
 from chalicelib.domain.runs import Claim, Passage, Run, RunKind, Wording
 from chalicelib.errors import BadUpstream
@@ -44,6 +45,7 @@ class Answering:
     said: list[str] = field(default_factory=list)
     draft: Draft | None = None
     claims: Sequence[Claim] = ()
+    prompt: PromptVersion | None = None
     repeats: RunId | None = None
     remembered_s: int = 0
     """For how long its answer may be given again."""
@@ -126,6 +128,7 @@ class Answering:
             claims=self.claims,
             usage=draft.usage,
             nearest=draft.nearest,
+            sent=draft.sent,
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from chalicelib.domain.releases import ReleaseConfig
-from chalicelib.domain.runs import Citation, Passage, Usage
+from chalicelib.domain.runs import Citation, Passage, Sent, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Draft:
     """The deployment that answered, where a route has several."""
     told: Sequence[str] = ()
     """What was left out on the way, in sentences for the run."""
+    sent: Sent | None = None
+    """What a model was sent."""
 
 
 class Answerer(Protocol):

@@ -6,14 +6,16 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import date
 
 from chalicelib.contracts.asking import QueryRequest
 from chalicelib.contracts.gateway import CallLabels, ChatChunk, ChatRequest
 from chalicelib.contracts.gateway import Usage as ChatUsage
 from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import RunId
+from chalicelib.domain.prompts import PromptVersion
 from chalicelib.domain.releases import ReleaseConfig
-from chalicelib.domain.runs import Citation, Passage, Usage
+from chalicelib.domain.runs import Citation, Passage, Sent, Usage
 from chalicelib.errors import BadUpstream, InvalidRequest
 from chalicelib.ports.services import ModelGateway
 from fargate.generation.abstention import abstention
@@ -22,7 +24,7 @@ from fargate.generation.drafts import Draft, Statement
 from fargate.generation.evidence import cite
 from fargate.generation.marking import Marking
 from fargate.generation.packing import Packed, pack, recent
-from fargate.generation.prompting import NOT_SAID, messages
+from fargate.generation.prompting import NOT_SAID, Asked, digest, messages
 
 # However a model dresses it up.
 _NOT_SAID = re.compile(rf"[\s\"'*_`>]*{NOT_SAID}", re.IGNORECASE)
@@ -39,6 +41,8 @@ class ModelAnswerer:
     principal: Principal
     request: QueryRequest
     run_id: RunId
+    day: date
+    prompt: PromptVersion | None = None
     description: str = "Answers in words of its own, with citations"
 
     async def write(
@@ -60,8 +64,9 @@ class ModelAnswerer:
             yield draft.text
             yield draft
             return
-        answer = _Answer(packed)
-        chunks = self.gateway.chat_stream(self.principal, self._asked(question, packed, config))
+        asked = self._asked(question, packed, config)
+        answer = _Answer(packed, _sent(asked, packed, config))
+        chunks = self.gateway.chat_stream(self.principal, asked)
         async with aclosing(chunks):
             async for chunk in chunks:
                 if said := answer.hear(chunk):
@@ -73,9 +78,10 @@ class ModelAnswerer:
     def _asked(self, question: str, packed: Packed, config: ReleaseConfig) -> ChatRequest:
         settings = config.answer
         turns = recent(self.request.conversation, settings.history_tokens)
+        asked = Asked(question, turns, packed.texts, config.index, self.day)
         return ChatRequest(
             model=settings.model,
-            messages=messages(question, turns, packed.texts, self.run_id),
+            messages=messages(asked, self.run_id, self.prompt),
             temperature=settings.temperature,
             max_completion_tokens=settings.max_output_tokens,
             user=self.request.user,
@@ -86,8 +92,9 @@ class ModelAnswerer:
 class _Answer:
     """What a model has said so far."""
 
-    def __init__(self, packed: Packed) -> None:
+    def __init__(self, packed: Packed, sent: Sent) -> None:
         self._packed = packed
+        self._sent = sent
         self._marking = Marking(packed.texts)
         self._held = ""
         self._said: list[str] = []
@@ -118,7 +125,7 @@ class _Answer:
         """Give the whole answer, each citation with the place in its passage that bears it out best."""
         text = "".join(self._said)
         if self._abstention is not None:
-            return replace(self._abstention, text=text, model=self._model)
+            return replace(self._abstention, text=text, model=self._model, sent=self._sent)
         if not text.strip():
             raise BadUpstream("The model said nothing; ask again.")
         statements = split(text)
@@ -129,6 +136,7 @@ class _Answer:
             usage=self._usage,
             model=self._model,
             told=self._told(),
+            sent=self._sent,
         )
 
     def _heard(self, piece: str) -> str:
@@ -170,3 +178,11 @@ class _Answer:
 
 def _usage(usage: ChatUsage) -> Usage:
     return Usage(usage.prompt_tokens, usage.completion_tokens, usage.cost_usd_micros, usage.unpriced)
+
+
+def _sent(asked: ChatRequest, packed: Packed, config: ReleaseConfig) -> Sent:
+    return Sent(
+        prompt=config.answer.prompt,
+        given={number: len(text) for number, text in packed.texts.items()},
+        sha256=digest(asked.messages),
+    )

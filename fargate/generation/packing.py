@@ -31,7 +31,7 @@ def pack(passages: Sequence[Passage], budget_tokens: int) -> Packed:
     cut: str | None = None
     left = budget_tokens * BYTES_PER_TOKEN
     for number, passage in enumerate(passages, 1):
-        text = passage.context + "\n" + passage.text if passage.context else passage.text
+        text = text_of(passage)
         if _size(text) > left:
             if cut := _cut(text, left):
                 texts[number] = cut
@@ -39,6 +39,16 @@ def pack(passages: Sequence[Passage], budget_tokens: int) -> Packed:
         texts[number] = text
         left -= _size(text)
     return Packed(texts, _left_out(len(passages), len(texts), cut_at=len(texts) if cut else None))
+
+
+def text_of(passage: Passage) -> str:
+    """Give what a model is given of *passage*, if all of it fits."""
+    return passage.context + "\n" + passage.text if passage.context else passage.text
+
+
+def estimated_tokens(text: str) -> int:
+    """Give about how many tokens *text* takes, rather too many than too few."""
+    return -(-_size(text) // BYTES_PER_TOKEN)
 
 
 def recent(conversation: Sequence[Turn], budget_tokens: int) -> list[Turn]:

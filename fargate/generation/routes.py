@@ -8,6 +8,7 @@ from starlette.responses import StreamingResponse
 from chalicelib.contracts.asking import Answer, QueryRequest
 from chalicelib.contracts.components import Components
 from chalicelib.contracts.events import HEARTBEAT_S, MEDIA_TYPE
+from chalicelib.contracts.prompts import PromptPreview, PromptPreviewRequest, SentMessages, SentRequest
 from chalicelib.domain.access import Permission, Principal
 from chalicelib.ports.services import Generator
 from fargate.http.identity import Authenticate
@@ -18,6 +19,8 @@ from fargate.http.sse import ANSWER_EVENTS, event_stream
 def router(service: Generator, authenticate: Authenticate, *, heartbeat_s: float = HEARTBEAT_S) -> APIRouter:
     """Give the routes under ``/generation``; questions need `Permission.ASK`, the list of components any identity."""
     caller = Depends(requires(Permission.ASK, authenticate))
+    engineer = Depends(requires(Permission.PROMPTS_MANAGE, authenticate))
+    auditor = Depends(requires(Permission.RUNS_READ, authenticate))
     routes = APIRouter(prefix="/generation", tags=["generation"])
 
     @routes.post("/answer")
@@ -29,6 +32,16 @@ def router(service: Generator, authenticate: Authenticate, *, heartbeat_s: float
     async def stream(request: QueryRequest, principal: Principal = caller) -> StreamingResponse:
         """Answer in events as they come; the last one is `done` or `error`."""
         return await event_stream(service.stream(principal, request), ANSWER_EVENTS, heartbeat_s=heartbeat_s)
+
+    @routes.post("/prompt-previews")
+    async def preview(request: PromptPreviewRequest, principal: Principal = engineer) -> PromptPreview:
+        """Give what a model would be told."""
+        return await service.preview(principal, request)
+
+    @routes.post("/messages")
+    async def messages(request: SentRequest, principal: Principal = auditor) -> SentMessages:
+        """Put together what a run's model was sent."""
+        return await service.messages(principal, request)
 
     @routes.get("/components")
     async def components() -> Components:

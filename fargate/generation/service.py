@@ -26,6 +26,7 @@ from chalicelib.contracts.asking import (
     TokenEvent,
 )
 from chalicelib.contracts.components import ComponentKind, Components, ComponentView
+from chalicelib.contracts.prompts import PromptPreview, PromptPreviewRequest, SentMessages, SentRequest
 from chalicelib.contracts.rendering import passage_views
 from chalicelib.domain.access import Principal, Tenant
 from chalicelib.domain.filters import parse_filter
@@ -50,6 +51,7 @@ from fargate.generation.drafts import Answerer, Draft
 from fargate.generation.extractive import ExtractiveAnswerer
 from fargate.generation.link_guard import LinkGuard
 from fargate.generation.model_answerer import ModelAnswerer
+from fargate.generation.previewing import Previewing
 
 CLIENT_DISCONNECTED = "client_disconnected"
 
@@ -91,6 +93,7 @@ class GenerationService:
         self._claim_check = ClaimCheck(embedders, gateway)
         self._link_hosts = link_hosts
         self._feedback_token = feedback_token
+        self._previewing = Previewing(releases, retriever, clock, entropy)
         self._clock = clock
         self._entropy = entropy
 
@@ -130,6 +133,14 @@ class GenerationService:
             last = ErrorEvent(problem=known.problem(answering.trace_id or None))
         yield last
 
+    async def preview(self, principal: Principal, request: PromptPreviewRequest) -> PromptPreview:
+        """See `Generator.preview`."""
+        return await self._previewing.preview(principal, request)
+
+    async def messages(self, principal: Principal, request: SentRequest) -> SentMessages:
+        """See `Generator.messages`."""
+        return await self._previewing.messages(principal, request)
+
     async def components(self) -> Components:
         """See `Generator.components`."""
         default = GenerationSettings().model
@@ -148,6 +159,7 @@ class GenerationService:
         stages = Stages("generation", self._clock.monotonic)
         with stages.stage("settle"):
             release = await asyncio.to_thread(self._releases.settle, principal, request)
+            prompt = await asyncio.to_thread(self._releases.prompt, principal, release)
             link_hosts = await asyncio.to_thread(self._link_hosts, principal.tenant)
         self._check_model(release)
         now = self._clock.now()
@@ -160,6 +172,7 @@ class GenerationService:
             trace_id=current_trace_id() or "",
             stages=stages,
             link_hosts=link_hosts,
+            prompt=prompt,
         )
 
     def _check_model(self, release: Release) -> None:
@@ -172,7 +185,14 @@ class GenerationService:
     def _answerer(self, answering: Answering) -> Answerer:
         answerer = self._answerers.get(answering.release.config.answer.model)
         if answerer is None and self._gateway is not None:
-            return ModelAnswerer(self._gateway, answering.principal, answering.request, answering.run_id)
+            return ModelAnswerer(
+                self._gateway,
+                answering.principal,
+                answering.request,
+                answering.run_id,
+                answering.created_at.date(),
+                answering.prompt,
+            )
         assert answerer is not None  # it was checked when the question came
         return answerer
 

@@ -125,7 +125,7 @@ class RetrievalService:
         inquiry = await self._inquiry(question, release, wanted, stages, request.top_k, Reworded(wordings))
         return await explain(inquiry, request, release, wanted)
 
-    async def check(self, principal: Principal, request: RetrievalCheck) -> Checked:
+    async def check(self, principal: Principal, request: RetrievalCheck) -> Checked:  # noqa: ARG002  anybody may ask it
         """See `Retriever.check`."""
         Pipeline.of(request.config(), self._tools)
         return Checked()

@@ -51,6 +51,7 @@ from chalicelib.contracts.gateway import (
 )
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate, RecipeModel
 from chalicelib.contracts.ingestions import ImportFile, ImportsCreate, IngestionCreate, InlineDocument
+from chalicelib.contracts.prompts import PromptPreviewRequest, SentRequest
 from chalicelib.contracts.release_settings import RetrievalModel
 from chalicelib.contracts.releases import Checked, RetrievalCheck
 from chalicelib.domain.access import Principal, Role
@@ -85,7 +86,9 @@ from tests.fakes.scripted_services import (
     JOB,
     MODELS,
     PREVIEW,
+    PREVIEWED,
     PROVIDERS,
+    PUT_TOGETHER,
     RANKED,
     SEARCHED,
     STATE,
@@ -281,8 +284,21 @@ class GeneratorContract:
         """The conversation too."""
         ada = principal()
         request = QueryRequest(question="And then?", conversation=[Turn(role="user", content="First?")], user="u-1")
-        assert asyncio.run(reached.answer(ada, request)) == answer("And then?")
-        assert scripted.asked == [(ada, request)]
+        preview = PromptPreviewRequest(question="q", index="handbook", prompt="helpdesk:live", filter={"year": 1})
+        sent = SentRequest(
+            run_id="run_1", release="rel_1", question="q", conversation=request.conversation,
+            passages=SEARCHED.passages, given={1: 20}, sha256="0", asked_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )  # fmt: skip
+
+        async def scenario() -> list[object]:
+            return [
+                await reached.answer(ada, request),
+                await reached.preview(ada, preview),
+                await reached.messages(ada, sent),
+            ]
+
+        assert asyncio.run(scenario()) == [answer("And then?"), PREVIEWED, PUT_TOGETHER]
+        assert scripted.asked == [(ada, request), (ada, preview), (ada, sent)]
 
     def test_many_calls_at_once_get_their_own_answers(self, reached: Generator) -> None:
         """60 questions of two tenants, none mixed up."""

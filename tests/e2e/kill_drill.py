@@ -40,6 +40,7 @@ from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.effective_release import EffectiveRelease
 from chalicelib.repositories.indexes import Indexes
+from chalicelib.repositories.prompts import Prompts
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.runs import Runs
 from fargate.adapters.sqlite_vectors import SqliteVectors
@@ -163,7 +164,7 @@ class Site:
             documents=Documents(table),
             chunks=Chunks(table),
             runs=Runs(table, 1),
-            releases=EffectiveRelease(Releases(table), Indexes(table), self.clock),
+            releases=EffectiveRelease(Releases(table), Indexes(table), Prompts(table), self.clock),
             vectors=self.stores.vectors,
             embedders=self.tools.embedders,
             clock=self.clock,

@@ -51,6 +51,13 @@ from chalicelib.contracts.gateway import (
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
+from chalicelib.contracts.prompts import (
+    PromptMessage,
+    PromptPreview,
+    PromptPreviewRequest,
+    SentMessages,
+    SentRequest,
+)
 from chalicelib.contracts.releases import Checked, RetrievalCheck
 from chalicelib.contracts.rendering import document_view, index_view, job_view, passage_views, run_view
 from chalicelib.domain.access import Principal, may_read
@@ -336,6 +343,21 @@ class QuotingGenerator:
     def stream(self, principal: Principal, request: QueryRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See `Generator.stream`."""
         raise NotImplementedError("the gateway leads streams past the edge")
+
+    async def preview(self, principal: Principal, request: PromptPreviewRequest) -> PromptPreview:
+        """See `Generator.preview`."""
+        await self._store.trouble.strike()
+        self._store.indexes.permitted(principal, request.index or "nowhere")
+        asked = PromptMessage(role="user", content=request.question)
+        return PromptPreview(
+            release=RELEASE, prompt=request.prompt, messages=[asked], tokens=3, left_out=[], passages=[]
+        )
+
+    async def messages(self, principal: Principal, request: SentRequest) -> SentMessages:
+        """See `Generator.messages`."""
+        await self._store.trouble.strike()
+        asked = PromptMessage(role="user", content=request.question)
+        return SentMessages(run_id=request.run_id, prompt=None, messages=[asked], exact=True)
 
     async def components(self) -> Components:
         """See `Generator.components`."""

@@ -39,6 +39,7 @@ from chalicelib.repositories.idempotency import IdempotencyRecords
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.jobs import Jobs
 from chalicelib.repositories.ledger import Ledger
+from chalicelib.repositories.prompts import Prompts
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
@@ -180,6 +181,7 @@ class World:
             jobs=self.store.jobs,
             runs=self.store.runs,
             routes=Routes(self.table, {}),
+            prompts=Prompts(self.table),
             releases=Releases(self.table),
             aliases=Aliases(self.table, Releases(self.table)),
             budgets=Budgets(self.table),

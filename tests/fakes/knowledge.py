@@ -29,6 +29,7 @@ from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.documents import Documents
 from chalicelib.repositories.effective_release import EffectiveRelease
 from chalicelib.repositories.indexes import Indexes
+from chalicelib.repositories.prompts import Prompts
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.runs import Runs
 from fargate.adapters.sqlite_vectors import SqliteVectors
@@ -70,7 +71,8 @@ class Knowledge:
         self.runs = Runs(self.table, 30)
         self.indexes = Indexes(self.table)
         self.releases = Releases(self.table)
-        self.effective = EffectiveRelease(self.releases, self.indexes, self.clock)
+        self.prompts = Prompts(self.table)
+        self.effective = EffectiveRelease(self.releases, self.indexes, self.prompts, self.clock)
         self.physical = keys.vector_index(self.tenant, INDEX, 1)
         now = self.clock.now()
         generation = Generation(1, Recipe(), GenerationStatus.LIVE, now)

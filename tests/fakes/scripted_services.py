@@ -61,6 +61,13 @@ from chalicelib.contracts.gateway import (
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView, RecipeModel
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
+from chalicelib.contracts.prompts import (
+    PromptMessage,
+    PromptPreview,
+    PromptPreviewRequest,
+    SentMessages,
+    SentRequest,
+)
 from chalicelib.contracts.releases import Checked, RetrievalCheck
 from chalicelib.domain.access import Principal
 from chalicelib.domain.documents import BlockKind, DocumentStatus
@@ -160,6 +167,15 @@ FOUND = RetrieveResponse(run_id="run_1", release="rel_1", passages=[passage(1), 
 SEARCHED = SearchResponse(
     passages=[passage(1)], timings_ms={"dense": 0.5}, searched=[WordingView(text="q", imagined=["ünï"])], degraded=["a"]
 )
+PREVIEWED = PromptPreview(
+    release="rel_1",
+    prompt="helpdesk@3",
+    messages=[PromptMessage(role="system", content="Wörter")],
+    tokens=7,
+    left_out=["a"],
+    passages=[passage(1)],
+)
+PUT_TOGETHER = SentMessages(run_id="run_1", prompt=None, messages=PREVIEWED.messages, exact=False)
 EXPLAINED = Explanation(
     run_id="run_1",
     document_id="doc_1",
@@ -306,6 +322,16 @@ class ScriptedGenerator(Scripted):
                 yield event
         finally:
             self.closed.set()
+
+    async def preview(self, principal: Principal, request: PromptPreviewRequest) -> PromptPreview:
+        """See `Generator.preview`."""
+        self.note(principal, request)
+        return PREVIEWED
+
+    async def messages(self, principal: Principal, request: SentRequest) -> SentMessages:
+        """See `Generator.messages`."""
+        self.note(principal, request)
+        return PUT_TOGETHER
 
     async def components(self) -> Components:
         """See `Generator.components`."""

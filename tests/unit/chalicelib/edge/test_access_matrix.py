@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.access import PERMISSIONS, Permission, Role
+from chalicelib.domain.identifiers import RunId
+from chalicelib.domain.runs import Sent
 from chalicelib.edge.catalogue import RESOURCES
 from chalicelib.edge.operations import Operation
-from tests.fakes.edge_world import RIVAL, Reply, World
+from tests.fakes.edge_world import ACME, RIVAL, Reply, World
 from tests.fakes.user_token_issuer import OTHER_KEY
 
 OPERATIONS = {operation.name: operation for resource in RESOURCES for operation in resource.operations}
@@ -176,7 +178,24 @@ def _promotion(platform: Platform) -> Target:
     return _release(platform, "/promote", {"override_reason": "a test"})
 
 
+def _new_prompt(platform: Platform) -> dict[str, str]:
+    user = "{{passages}} {{question}}"
+    return {"name": f"prompt-{next(platform.numbers)}", "system": "Be kind.", "user": user}
+
+
+def _prompt(platform: Platform, suffix: str = "", body: Any = None) -> Target:
+    return Target(f"/prompts/{platform.ask('/prompts', _new_prompt(platform))['name']}{suffix}", body)
+
+
+def _messages(platform: Platform) -> Target:
+    run_id = RunId(_run_id(platform))
+    runs = platform.world.edge.runs
+    runs.add(ACME, replace(runs.get(ACME, run_id), sent=Sent(None, {}, "0")))
+    return Target(f"/runs/{run_id}/messages")
+
+
 QUESTION = "How many days of leave do I have?"
+NEW_VERSION = {"system": "Be brief.", "user": "{{passages}} {{question}}"}
 FILE = {"name": "a.pdf", "size_bytes": 3}
 ROWS = {
     "create_index": Row(lambda platform: Target("/indexes", {"name": f"new-{next(platform.numbers)}"}), narrowed=404),
@@ -231,6 +250,18 @@ ROWS = {
     "list_runs": Row(at("/runs")),
     "explain_run": Row(_explained_run, 404, 404, needs_also=Permission.RUNS_READ),
     "get_run": Row(_run, 404, 404, needs_also=Permission.RUNS_READ),
+    "get_run_messages": Row(_messages, 404, 404),
+    "create_prompt": Row(lambda platform: Target("/prompts", _new_prompt(platform))),
+    "list_prompts": Row(at("/prompts")),
+    "get_prompt": Row(_prompt, 404),
+    "change_prompt": Row(lambda platform: _prompt(platform, body={"labels": {"live": 1}}), 404),
+    "create_prompt_version": Row(lambda platform: _prompt(platform, "/versions", NEW_VERSION), 404),
+    "list_prompt_versions": Row(lambda platform: _prompt(platform, "/versions"), 404),
+    "get_prompt_version": Row(lambda platform: _prompt(platform, "/versions/1"), 404),
+    "diff_prompt": Row(lambda platform: _prompt(platform, "/diff?before=1&after=1"), 404),
+    "preview_prompt": Row(
+        _with_index(lambda name: Target("/prompt-previews", {"question": QUESTION, "index": name})), 404, 404
+    ),
     "create_release": Row(_with_index(lambda name: Target("/releases", {"index": name})), 404, 404),
     "list_releases": Row(at("/releases")),
     "get_release": Row(_release, 404, 404),

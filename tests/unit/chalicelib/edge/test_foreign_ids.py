@@ -29,8 +29,10 @@ class Everything:
         budget = {"name": "all", "scope": "tenant", "period": "day", "limit_usd_micros": 1}
         given = world.ask("POST", "/feedback", admin, {"run_id": run["run_id"], "rating": "up"}).body
         release = world.ask("POST", "/releases", admin, {"index": "handbook"}).body["release"]
+        prompt = {"name": "helpdesk", "system": "", "user": "{{passages}} {{question}}"}
         self.ids = {
             "release": release,
+            "prompt": world.ask("POST", "/prompts", admin, prompt).body["name"],
             "alias": world.ask("POST", "/aliases", admin, {"name": "staging", "release": release}).body["name"],
             "route": world.ask("POST", "/routes", admin, route).body["name"],
             "budget": world.ask("POST", "/budgets", admin, budget).body["name"],
@@ -51,8 +53,8 @@ def test_a_foreign_id_answers_like_a_missing_one(world: World, admin: str, opera
     rival = world.key(Role.ADMIN, tenant=RIVAL)
     narrowed = world.key(Role.ADMIN, indexes=["elsewhere"])
     missing = _ask(world, operation, admin, "missing" if "index" in operation.path_parameters else MISSING)
-    # Routes, budgets and the tenant belong to no index, so that nobody's indexes keep him from them.
-    beyond_indexes = {"route", "budget", "tenant"} & set(operation.path_parameters)
+    # Routes, budgets, prompts and the tenant belong to no index, so that nobody's indexes keep him from them.
+    beyond_indexes = {"route", "budget", "tenant", "prompt"} & set(operation.path_parameters)
     for stranger in (rival,) if beyond_indexes else (rival, narrowed):
         assert _shape(_ask(world, operation, stranger, everything.ids[operation.path_parameters[0]])) == _shape(missing)
     assert missing.problem == (404, "not_found")

@@ -60,7 +60,7 @@ def test_every_operation_that_creates_can_be_sent_again() -> None:
     posts = [one for one in OPERATIONS if one.method == "POST" and one.takes_body]
     without = {one.path for one in posts if one.repeat is None}
     streams = {"/chat/completions", "/query/stream"}
-    assert without == {"/chunk-previews", "/runs/{run_id}/explain"} | streams
+    assert without == {"/chunk-previews", "/prompt-previews", "/runs/{run_id}/explain"} | streams
 
 
 def test_what_may_be_a_stream_is_led_past_the_lambda() -> None:

@@ -26,6 +26,7 @@ from chalicelib.errors import Forbidden, InvalidRequest, NotFound
 from chalicelib.ports.table import Table
 from chalicelib.repositories.effective_release import EffectiveRelease
 from chalicelib.repositories.indexes import Indexes
+from chalicelib.repositories.prompts import Prompts
 from chalicelib.repositories.releases import Releases
 from tests.fakes.clock import HandClock
 from tests.fakes.releases import go_live
@@ -58,7 +59,7 @@ def releases(table: Table) -> Releases:
 
 @pytest.fixture
 def effective(table: Table, releases: Releases) -> EffectiveRelease:
-    return EffectiveRelease(releases, Indexes(table), HandClock(NOW))
+    return EffectiveRelease(releases, Indexes(table), Prompts(table), HandClock(NOW))
 
 
 def asked(**fields: object) -> RetrieveRequest:

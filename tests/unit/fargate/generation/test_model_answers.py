@@ -21,13 +21,14 @@ from chalicelib.domain.runs import Verdict
 from chalicelib.errors import BadUpstream, Forbidden, InvalidRequest, NotFound, RateLimited
 from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.runs import Mentions
-from fargate.generation.prompting import NOT_SAID
+from fargate.generation.prompting import NOT_SAID, defused
 from fargate.generation.service import GenerationService
 from tests.fakes.knowledge import INDEX, Knowledge, knowledge, reader
 
 QUESTION = "How many days of leave has everybody?"
 LEAVE = "Everybody has thirty days of leave. Cars are washed on Fridays."
 SETTINGS = GenerationSettings(model="chat")
+CONTROLS = ["<|im_start|>", "<|im_end|>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>"]
 
 
 @pytest.fixture
@@ -258,7 +259,8 @@ def test_whatever_is_written_stays_in_its_place(known: Knowledge, payload: str, 
     body = told(known)
     opened, closed = body.count(f"<<{mark} passage "), body.count(f"<<{mark} end>>")
     assert opened == closed == len(known.runs.get(known.tenant, RunId(answer.run_id)).passages)
-    assert body.endswith(f"\n\nQuestion: {question}")
+    assert body.endswith(f"\n\nQuestion: {defused(question)}")
+    assert not any(control in str(message.content) for message in messages for control in CONTROLS)
     if place == "name":
         assert payload == NOT_SAID or payload not in body
 
