@@ -36,9 +36,9 @@ class RequestModel(BaseModel):
 
 
 class ResponseModel(BaseModel):
-    """A response, read from an entity's attributes."""
+    """A response, read from an entity's attributes, or from what was sent."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True, validate_by_name=True)
 
 
 class ListOf(ResponseModel, Generic[ItemT]):
