@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from chalicelib.errors import ConfigurationError
 
@@ -19,6 +19,21 @@ def _split(value: Any) -> Any:
 
 
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
+BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+
+# What must be set beside a choice: an adapter that finds out later would fail in the middle of a request.
+_NEEDED: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("stores", "aws"): (
+        "raw_bucket",
+        "chunks_bucket",
+        "evaluations_bucket",
+        "imports_bucket",
+        "ingestion_queue_url",
+        "evaluation_queue_url",
+    ),
+    ("vectors", "s3vectors"): ("vector_bucket",),
+    ("vectors", "pgvector"): ("postgres_url",),
+}
 
 
 class Settings(BaseModel):
@@ -29,6 +44,48 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=1, le=65_535, description="Port to listen on.")
     data_dir: Path = Field(Path(".ragstone"), description="Folder that keeps everything of the local platform.")
+    stores: Literal["local", "aws"] = Field(
+        "local",
+        description="Where everything but the search indexes is kept: `local`, in the data folder, or `aws`, in "
+        "DynamoDB, S3, SQS and Secrets Manager. Region and credentials come from where boto3 looks for them.",
+    )
+    vectors: Literal["local", "s3vectors", "pgvector"] = Field(
+        "local",
+        description="Where the search indexes are kept: `local`, in the data folder, `s3vectors`, or `pgvector`, in a "
+        "PostgreSQL database such as Aurora.",
+    )
+    table_prefix: str = Field(
+        "ragstone-",
+        pattern=r"^[A-Za-z0-9_.-]{0,200}$",
+        description="What the names of the DynamoDB tables begin with.",
+    )
+    raw_bucket: BucketName | None = Field(None, description="S3 bucket of the files as they were sent.")
+    chunks_bucket: BucketName | None = Field(None, description="S3 bucket of the parsed texts.")
+    evaluations_bucket: BucketName | None = Field(None, description="S3 bucket of the evaluations' results.")
+    imports_bucket: BucketName | None = Field(
+        None, description="S3 bucket whose files are taken in by batches, below `<tenant>/<index>/`."
+    )
+    ingestion_queue_url: Url | None = Field(
+        None, description="SQS queue of documents to take in. Its redrive policy names that of its dead letters."
+    )
+    evaluation_queue_url: Url | None = Field(None, description="SQS queue of evaluations, likewise.")
+    secrets_prefix: str = Field(
+        "ragstone/",
+        pattern=r"^[A-Za-z0-9/_+=.@-]{0,400}$",
+        description="What the names of the secrets in Secrets Manager begin with.",
+    )
+    tenant_role_arn: str | None = Field(
+        None,
+        pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$",
+        description="IAM role that a service takes on, narrowed to one tenant's rows, blobs and search indexes, for "
+        "what it does in a tenant's name. Without it, the service's own role does that.",
+    )
+    vector_bucket: str | None = Field(
+        None, pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", description="S3 vector bucket of the search indexes."
+    )
+    postgres_url: SecretStr | None = Field(
+        None, description="PostgreSQL database of the search indexes, as `postgresql://user:password@host/name`."
+    )
     sample: bool = Field(True, description="Load the sample documents on the first start.")
     tenant: str = Field(
         "local", pattern=r"^[a-z0-9][a-z0-9-]{1,18}[a-z0-9]$", description="Tenant of the bootstrap admin key."
@@ -102,7 +159,16 @@ class Settings(BaseModel):
             return cls.model_validate({name.removeprefix(PREFIX).lower(): value for name, value in given.items()})
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            raise ConfigurationError(PREFIX + str(first["loc"][0]).upper(), str(first["msg"])) from None
+            raise ConfigurationError(variable(str(first["loc"][0])), str(first["msg"])) from None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        """Raise `ConfigurationError` naming the first variable that a choice needs and that is not set."""
+        for (field, choice), needed in _NEEDED.items():
+            for name in needed:
+                if getattr(self, field) == choice and getattr(self, name) is None:
+                    raise ConfigurationError(variable(name), f"must be set where {variable(field)} is {choice}")
+        return self
 
     @property
     def base_url(self) -> str:
@@ -110,17 +176,22 @@ class Settings(BaseModel):
         return self.url or f"http://{'127.0.0.1' if self.host == '0.0.0.0' else self.host}:{self.port}"  # noqa: S104
 
 
+def variable(name: str) -> str:
+    """Give the environment variable of the setting *name*."""
+    return PREFIX + name.upper()
+
+
 def reference() -> str:
     """Give docs/configuration.md."""
     rows = [
-        f"| `{PREFIX}{name.upper()}` | {_default(field.default)} | {field.description} |"
+        f"| `{variable(name)}` | {_default(field.default)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join([_INTRODUCTION, *rows, ""])
 
 
 def _check_known(name: str) -> None:
-    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    known = [variable(field) for field in Settings.model_fields]
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else "docs/configuration.md lists those there are."

@@ -8,6 +8,16 @@ from pydantic import ValidationError
 from chalicelib.errors import ConfigurationError
 from chalicelib.settings import Settings, reference
 
+STORES_ON_AWS = {
+    "RAGSTONE_STORES": "aws",
+    "RAGSTONE_RAW_BUCKET": "acme-raw",
+    "RAGSTONE_CHUNKS_BUCKET": "acme-chunks",
+    "RAGSTONE_EVALUATIONS_BUCKET": "acme-evaluations",
+    "RAGSTONE_IMPORTS_BUCKET": "acme-imports",
+    "RAGSTONE_INGESTION_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/acme-ingestion",
+    "RAGSTONE_EVALUATION_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/acme-evaluation",
+}
+
 
 def test_without_variables_every_setting_has_its_default() -> None:
     """`make run` needs no environment."""
@@ -49,6 +59,27 @@ def test_an_unknown_variable_is_refused_with_the_nearest_known_one() -> None:
     """A typing error never passes silently."""
     with pytest.raises(ConfigurationError, match="did you mean RAGSTONE_PORT"):
         Settings.from_env({"RAGSTONE_PROT": "80"})
+
+
+@pytest.mark.parametrize(
+    ("choice", "missing"),
+    [
+        ({"RAGSTONE_STORES": "aws"}, "RAGSTONE_RAW_BUCKET"),
+        ({**STORES_ON_AWS, "RAGSTONE_RAW_BUCKET": "No Bucket"}, "RAGSTONE_RAW_BUCKET"),
+        ({"RAGSTONE_VECTORS": "s3vectors"}, "RAGSTONE_VECTOR_BUCKET"),
+        ({"RAGSTONE_VECTORS": "pgvector"}, "RAGSTONE_POSTGRES_URL"),
+    ],
+)
+def test_what_a_choice_needs_is_asked_for_at_the_start(choice: dict[str, str], missing: str) -> None:
+    """Nobody finds out in the middle of a request."""
+    with pytest.raises(ConfigurationError, match=missing):
+        Settings.from_env(choice)
+
+
+def test_stores_on_aws_are_chosen_by_one_variable_and_named_by_others() -> None:
+    """Where search indexes are kept is a choice of its own."""
+    settings = Settings.from_env(STORES_ON_AWS)
+    assert (settings.stores, settings.vectors, settings.raw_bucket) == ("aws", "local", "acme-raw")
 
 
 def test_settings_are_frozen() -> None:
