@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from chalicelib.adapters.blob_limits import path_parts
 from chalicelib.errors import InvalidRequest
 from chalicelib.ports.blobs import BlobKey, Bucket
 
-MAX_PATH_BYTES = 1_024
 MAX_PART_BYTES = 240
 _BLOB = "@blob"
 _DIGEST = "@sha256"
@@ -32,7 +32,7 @@ def locate(root: Path, key: BlobKey) -> BlobFiles:
     Raises `InvalidRequest` for a path with an empty, ``.`` or ``..`` part or a NUL, one that is too long, and one that
     a symbolic link would lead astray.
     """
-    *folders, name = (_encode(part) for part in _parts(key.path))
+    *folders, name = (_encode(part) for part in path_parts(key.path))
     folder = root.joinpath(key.bucket.value, *folders)
     if os.path.realpath(folder) != str(folder):
         raise InvalidRequest(f"The blob path {key.path!r} leads through a symbolic link; remove the link.")
@@ -42,24 +42,11 @@ def locate(root: Path, key: BlobKey) -> BlobFiles:
 def walk(root: Path, bucket: Bucket, prefix: str) -> Iterator[tuple[BlobKey, BlobFiles]]:
     """Give every blob whose path begins with *prefix*, in UTF-8 order of path; links are passed over."""
     base, slash, beginning = prefix.rpartition("/")
-    folders = [_encode(part) for part in _parts(base)] if slash else []
+    folders = [_encode(part) for part in path_parts(base)] if slash else []
     folder = root.joinpath(bucket.value, *folders)
     if os.path.realpath(folder) == str(folder):
         for path, files in _walk(folder, base + slash, beginning):
             yield BlobKey(bucket, path), files
-
-
-def _parts(path: str) -> list[str]:
-    try:
-        size = len(path.encode())
-    except UnicodeEncodeError as error:
-        raise InvalidRequest(f"The blob path {path!a} is not UTF-8.") from error
-    if size > MAX_PATH_BYTES or "\0" in path:
-        raise InvalidRequest(f"The blob path {path[:80]!r} is over {MAX_PATH_BYTES} bytes long or holds a NUL.")
-    parts = path.split("/")
-    if not {"", ".", ".."}.isdisjoint(parts):
-        raise InvalidRequest(f"The blob path {path!r} has an empty, '.' or '..' part.")
-    return parts
 
 
 def _encode(part: str) -> str:

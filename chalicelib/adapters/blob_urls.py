@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
-from chalicelib.errors import Forbidden, InvalidRequest
-from chalicelib.ports.blobs import MAX_PRESIGN_S, BlobKey, Bucket, Presigned, UploadTerms
+from chalicelib.adapters.blob_limits import check_expiry, check_size
+from chalicelib.errors import Forbidden
+from chalicelib.ports.blobs import BlobKey, Bucket, Presigned, UploadTerms
 from chalicelib.ports.clock import Clock
 
 ROUTE = "/local-blobs"
@@ -31,8 +32,7 @@ class BlobUrls:
 
     def upload(self, key: BlobKey, terms: UploadTerms, expires_s: int) -> Presigned:
         """See `BlobStore.presign_upload`."""
-        if terms.size_bytes < 0:
-            raise InvalidRequest(f"size_bytes {terms.size_bytes} is negative.")
+        check_size(terms.size_bytes)
         parameters = {"size": str(terms.size_bytes), "type": terms.media_type}
         if terms.sha256 is not None:
             parameters["sha256"] = terms.sha256
@@ -54,8 +54,7 @@ class BlobUrls:
     def _signed(
         self, method: str, key: BlobKey, parameters: Mapping[str, str], expires_s: int, headers: Mapping[str, str]
     ) -> Presigned:
-        if not 1 <= expires_s <= MAX_PRESIGN_S:
-            raise InvalidRequest(f"expires_s {expires_s} is outside 1 to {MAX_PRESIGN_S}.")
+        check_expiry(expires_s)
         expires = int(self._clock.now().timestamp()) + expires_s
         path = f"{ROUTE}/{key.bucket}/{key.path}"
         signed = {**parameters, "expires": str(expires)}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chalicelib.adapters.blob_drafts import EPOCH, Draft, Drafts
+from chalicelib.adapters.blob_limits import check_range
 from chalicelib.adapters.blob_paths import BlobFiles, locate, walk
 from chalicelib.adapters.blob_urls import BlobUrls
 from chalicelib.adapters.storage_errors import storage_errors
@@ -55,8 +56,7 @@ class FileBlobs:
 
     def get(self, key: BlobKey, *, first: int = 0, last: int | None = None) -> bytes:
         """See `BlobStore.get`."""
-        if first < 0 or (last is not None and last < first):
-            raise InvalidRequest(f"The range {first} to {last} is not one of bytes counted from 0.")
+        check_range(first, last)
         with storage_errors(_WHAT), self.open(key) as stream:
             stream.seek(first)
             return stream.read() if last is None else stream.read(last - first + 1)

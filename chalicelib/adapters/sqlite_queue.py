@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,21 +12,12 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from chalicelib.adapters.queue_limits import check_delay, check_group, check_lease, check_limit, encode
 from chalicelib.adapters.sqlite_file import BUSY_TIMEOUT_S, SqliteFile
 from chalicelib.domain.identifiers import new_id
-from chalicelib.errors import Conflict, InvalidRequest
+from chalicelib.errors import Conflict
 from chalicelib.ports.clock import Clock
-from chalicelib.ports.queue import (
-    GROUP_PATTERN,
-    MAX_BODY_BYTES,
-    MAX_DELAY_S,
-    MAX_DELIVERIES,
-    MAX_LEASE_S,
-    MAX_RECEIVE,
-    Delivery,
-    Depth,
-    QueueName,
-)
+from chalicelib.ports.queue import MAX_DELIVERIES, Delivery, Depth, QueueName
 
 # `receipt` is null while nobody holds the message. A lease that ran out is a receipt whose `ready_at` has passed, and
 # a dead letter is a message that is ready after its last delivery: both come about by time alone.
@@ -86,9 +76,9 @@ class SqliteQueue:
         self, queue: QueueName, body: Mapping[str, JsonValue], *, group: str | None = None, delay_s: float = 0
     ) -> str:
         """See `Queue.send`."""
-        text = _encode(body)
-        _check_group(group)
-        _check("delay_s", delay_s, 0, MAX_DELAY_S)
+        text = encode(body)
+        check_group(group)
+        check_delay(delay_s)
         sent = self._clock.now()
         message_id = new_id("msg", sent)
         with self._file.writing() as connection:
@@ -98,8 +88,8 @@ class SqliteQueue:
 
     def receive(self, queue: QueueName, *, limit: int = 1, lease_s: float = 60) -> Sequence[Delivery]:
         """See `Queue.receive`."""
-        _check("limit", limit, 1, MAX_RECEIVE)
-        _check_lease(lease_s)
+        check_limit(limit)
+        check_lease(lease_s)
         with self._file.reading() as connection:
             if connection.execute(_ANY_READY, self._here(queue)).fetchone() is None:
                 return ()
@@ -109,7 +99,7 @@ class SqliteQueue:
 
     def extend(self, queue: QueueName, receipt: str, lease_s: float) -> None:
         """See `Queue.extend`."""
-        _check_lease(lease_s)
+        check_lease(lease_s)
         with self._file.writing() as connection:
             now = self._now()
             extended = connection.execute(_EXTEND, (now + lease_s, queue.value, receipt, now)).rowcount
@@ -123,7 +113,7 @@ class SqliteQueue:
 
     def release(self, queue: QueueName, receipt: str, *, delay_s: float = 0) -> None:
         """See `Queue.release`."""
-        _check("delay_s", delay_s, 0, MAX_DELAY_S)
+        check_delay(delay_s)
         with self._file.writing() as connection:
             now = self._now()
             connection.execute(_RELEASE, (now + delay_s, queue.value, receipt, now))
@@ -137,7 +127,7 @@ class SqliteQueue:
 
     def dead(self, queue: QueueName, *, limit: int = 10) -> Sequence[Delivery]:
         """See `Queue.dead`. A dead letter has no receipt."""
-        _check("limit", limit, 1, MAX_RECEIVE)
+        check_limit(limit)
         with self._file.reading() as connection:
             rows = connection.execute(_DEAD_LETTERS, self._here(queue) | {"limit": limit}).fetchall()
         return [Delivery(message_id, "", json.loads(body), attempts) for message_id, body, attempts in rows]
@@ -184,29 +174,3 @@ def _lend(connection: sqlite3.Connection, row: tuple[int, str, str, int], until:
     receipt = secrets.token_urlsafe(16)
     connection.execute(_LEND, (receipt, until, place))
     return Delivery(message_id, receipt, json.loads(body), attempt)
-
-
-def _check_group(group: str | None) -> None:
-    if group is not None and not re.fullmatch(GROUP_PATTERN, group):
-        raise InvalidRequest(f"The group {group[:200]!r} is not {GROUP_PATTERN}.")
-
-
-def _encode(body: Mapping[str, JsonValue]) -> str:
-    try:
-        text = json.dumps(dict(body), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        size = len(text.encode())
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidRequest(f"The work cannot be written as JSON: {error}.") from error
-    if size > MAX_BODY_BYTES:
-        raise InvalidRequest(f"The work has {size} bytes of JSON; at most {MAX_BODY_BYTES} fit: send a key to it.")
-    return text
-
-
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise InvalidRequest(f"{name} {value:g} is outside {low:g} to {high:g}.")
-
-
-def _check_lease(lease_s: float) -> None:
-    if not 0 < lease_s <= MAX_LEASE_S:
-        raise InvalidRequest(f"lease_s {lease_s:g} is not above 0 and at most {MAX_LEASE_S}.")
