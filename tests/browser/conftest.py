@@ -32,7 +32,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def platform(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     with (
-        running_platform(tmp_path_factory.mktemp("platform") / "data", RAGSTONE_SAMPLE="false") as running,
+        running_platform(
+            tmp_path_factory.mktemp("platform") / "data", RAGSTONE_SAMPLE="false", RAGSTONE_ALLOWED_ORIGINS="*"
+        ) as running,
         running.client() as client,
     ):
         client.create_index(IndexCreate(name="handbook"))
