@@ -55,9 +55,9 @@ class VectorQuery:
     What to look for: a *vector* (packed as in `VectorRecord`), a *text*, or both.
 
     *top_k* bounds each leg by itself. *within* is what the asker may know of: nothing else is found, and no score
-    depends on anything else, since the statistics of BM25 are those of what it lets pass (where a service keeps its
-    own, its adapter says so). *filter* is what is looked for among that; it is applied before ranking and changes no
-    score.
+    depends on anything else, since the statistics of BM25 are those of what it lets pass (but for
+    `Capabilities.own_statistics`). *filter* is what is looked for among that; it is applied before ranking and changes
+    no score.
     """
 
     top_k: int
@@ -86,9 +86,19 @@ class Hit(NamedTuple):  # hundreds are made for each question, and a tuple costs
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a store can do by itself; *native_hybrid* means that one call searches both legs."""
+    """
+    What a store can do by itself, and where it may differ from what `VectorIndex` says.
+
+    *native_hybrid*: one call searches both legs. *lexical*: texts are searched; where they are not, a text is left out
+    beside a vector, and alone raises `Misconfigured`. *own_statistics*: BM25 is the service's own, which counts entries
+    that the asker may not know of, and each form of a word by itself. *ordered*: `VectorIndex.list` goes by key; where
+    it does not, it gives each key once, and pages that others write between may miss what is new.
+    """
 
     native_hybrid: bool
+    lexical: bool = True
+    own_statistics: bool = False
+    ordered: bool = True
 
 
 class VectorIndex(Protocol):
@@ -136,7 +146,7 @@ class VectorIndex(Protocol):
     def list(
         self, index: VectorIndexName, *, limit: int = 500, cursor: str | None = None
     ) -> tuple[Sequence[str], str | None]:
-        """Give at most *limit* (1 to `MAX_LIST`) keys in order, and the cursor of the next page or None."""
+        """Give at most *limit* (1 to `MAX_LIST`) keys in order (`Capabilities.ordered`), and the next page's cursor."""
         ...
 
     def query(self, index: VectorIndexName, query: VectorQuery) -> Sequence[Hit]:
@@ -147,8 +157,7 @@ class VectorIndex(Protocol):
         leg brings only entries in which a term matches; a text without any searchable term brings none.
 
         Every text is analysed in its own language, and the question in all of those that the index holds: whichever
-        form of a word an entry has, it counts once. A stop word of the question's language is looked for nowhere. A
-        store whose texts are analysed by the key they lie under (S3 Vectors) has one such key a language.
+        form of a word an entry has, it counts once. A stop word of the question's language is looked for nowhere.
         """
         ...
 

@@ -105,7 +105,7 @@ class Analysers:
 
     def of(self, language: str) -> Analyser:
         """Give the analyser of *language*; those that have neither stems nor stop words here share one."""
-        known = language if language in _SNOWBALL or language in STOP_WORDS else ""
+        known = analysed_as(language)
         return self._made.get(known) or self._made.setdefault(known, Analyser(known))
 
     def query_terms(self, text: str, languages: Collection[str], otherwise: str) -> list[QueryTerm]:
@@ -121,6 +121,11 @@ class Analysers:
         own = max([self.of(otherwise), *searched], key=lambda one: sum(one.term(word) is None for word in words))
         telling = (word for word in words if own.term(word) is not None)
         return _counted((word, _distinct([one.term(word) for one in searched])) for word in telling)
+
+
+def analysed_as(language: str) -> str:
+    """Give *language*, or the empty string for those that have neither stems nor stop words here, which are as one."""
+    return language if language in _SNOWBALL or language in STOP_WORDS else ""
 
 
 def _distinct(terms: Sequence[int | None]) -> tuple[int, ...]:

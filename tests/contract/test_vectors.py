@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from chalicelib.ports.vectors import VectorIndex, VectorQuery
+from fargate.adapters.s3_vectors import S3Vectors
 from fargate.adapters.sqlite_vectors import SqliteVectors
 from tests.contract.vectors_contract import INDEX, SPEC, VectorsContract, keys, pack, record
+from tests.fakes.clock import HandClock
+from tests.fakes.s3_vectors_server import S3VectorsServer, s3_vectors_server
 
 _OTHER_PROCESS = """
 import struct, sys
@@ -50,3 +53,32 @@ class TestSqliteVectors(VectorsContract):
         command = [sys.executable, "-c", _OTHER_PROCESS, str(tmp_path / "vectors"), INDEX.name]
         subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
         assert keys(vectors.query(INDEX, VectorQuery(10, pack(1, 0, 0), "leave"))) == {"theirs"}
+
+
+@pytest.fixture(scope="module")
+def s3_vectors() -> Iterator[S3VectorsServer]:
+    """Serve S3 Vectors to the tests of this module."""
+    with s3_vectors_server() as server:
+        yield server
+
+
+class TestS3Vectors(VectorsContract):
+    """Amazon S3 Vectors, as the strict server of `tests.fakes` has it."""
+
+    @pytest.fixture
+    def bucket(self, s3_vectors: S3VectorsServer) -> Iterator[str]:
+        """Make a vector bucket of its own."""
+        name = f"bucket-{len(s3_vectors.carried)}"
+        s3_vectors.client.create_vector_bucket(vectorBucketName=name)
+        yield name
+        del s3_vectors.account.buckets[name]
+
+    @pytest.fixture
+    def vectors(self, s3_vectors: S3VectorsServer, bucket: str) -> VectorIndex:
+        """Give an empty store."""
+        return S3Vectors(s3_vectors.client, bucket, HandClock(), sleep=lambda _: None)
+
+    @pytest.fixture
+    def elsewhere(self, s3_vectors: S3VectorsServer, bucket: str) -> VectorIndex:
+        """Give another view of the same store, which remembers nothing of the first."""
+        return S3Vectors(s3_vectors.client, bucket, HandClock(), sleep=lambda _: None)

@@ -233,8 +233,12 @@ class VectorsContract:
             pages.append(list(page))
             if cursor is None:
                 break
-        assert pages == [names[:4], names[4:]]
-        assert vectors.list(index, limit=6) == (names, None)
+        assert [len(page) for page in pages] == [4, 2]
+        assert sorted([*pages[0], *pages[1]]) == names
+        whole, cursor = vectors.list(index, limit=6)
+        assert (sorted(whole), cursor) == (names, None)
+        if vectors.capabilities.ordered:
+            assert (pages, whole) == ([names[:4], names[4:]], names)
 
     @pytest.mark.parametrize("limit", [0, MAX_LIST + 1])
     def test_a_page_out_of_bounds_is_refused(self, vectors: VectorIndex, index: VectorIndexName, limit: int) -> None:
@@ -328,7 +332,12 @@ class VectorsContract:
         before = vectors.query(index, query)
         vectors.put(index, [record(f"it{n}", (1, 0, 0.1), "amber " + "cedar " * n, IT) for n in range(9)])
         after = {hit.key: hit for hit in vectors.query(index, query)}
-        assert {hit.key: hit for hit in before} == after
+        if vectors.capabilities.own_statistics:
+            assert [(one.key, one.similarity) for one in before] == [
+                (one.key, one.similarity) for one in after.values()
+            ]
+        else:
+            assert {hit.key: hit for hit in before} == after
 
     def test_a_filter_changes_no_score(self, vectors: VectorIndex, index: VectorIndexName) -> None:
         """It narrows what is found; a word is as rare as it was."""
@@ -425,7 +434,9 @@ class VectorsContract:
         vectors.put(index, [record("both", text="policies polici", language="xx"), record("one", text="policy other")])
         vectors.put(index, [record("fill", text="amber birch")])
         hits = {hit.key: hit.lexical_score for hit in vectors.query(index, VectorQuery(10, text="policies"))}
-        assert hits["both"] == pytest.approx(hits["one"])
+        assert set(hits) == {"both", "one"}
+        if not vectors.capabilities.own_statistics:
+            assert hits["both"] == pytest.approx(hits["one"])
 
     def test_stop_words_are_those_of_the_question(self, vectors: VectorIndex, index: VectorIndexName) -> None:
         """German *die* is no word to search English texts for, and English *will* none in German ones."""
