@@ -172,9 +172,7 @@ class Services:
     @cached_property
     def vectors(self) -> VectorIndex:
         """The search store."""
-        settings = self.core.settings
-        store = SqliteVectors(settings.data_dir.resolve() / "vectors", memory_bytes=settings.vector_cache_mb * MEBIBYTE)
-        return self._opened.enter_context(closing(store))
+        return self._opened.enter_context(closing(_vector_store(self.core)))
 
     def app(self, name: str) -> FastAPI:
         """Give the HTTP app of the service *name*, one of `SERVICES`."""
@@ -270,6 +268,17 @@ class Services:
         limits = _limits(settings.ocr_timeout_s, settings.ocr_memory_mb)
         recogniser = Sandbox(limits, settings.parser_processes, reader=recognising.READER)
         return RecognisingSandbox(plain, self._opened.enter_context(closing(recogniser)))
+
+
+def _vector_store(core: Core) -> VectorIndex:
+    """Give the store that the settings choose; what AWS needs is imported where it is chosen, for it takes .3 s."""
+    settings = core.settings
+    if settings.vectors == "s3vectors":
+        from chalicelib.adapters.aws_clients import client
+        from fargate.adapters.s3_vectors import S3Vectors
+
+        return S3Vectors(client("s3vectors"), str(settings.vector_bucket), core.clock)
+    return SqliteVectors(settings.data_dir.resolve() / "vectors", memory_bytes=settings.vector_cache_mb * MEBIBYTE)
 
 
 def _limits(time_s: int, memory_mb: int) -> SandboxLimits:
