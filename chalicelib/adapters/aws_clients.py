@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as NoConnection
 
 from chalicelib.errors import DependencyError, InvalidRequest, Misconfigured, RagError, Unavailable
 
@@ -21,6 +25,13 @@ CONFIG = Config(
     max_pool_connections=64,
     user_agent_extra="ragstone",
 )
+# With another style, a URL for the browser names the global address, which sends a PUT away that cannot be followed.
+_OF_SERVICE = {"s3": Config(signature_version="s3v4", s3={"addressing_style": "virtual"})}
+
+ATTEMPTS = 10
+"""How often a call is made that meets another, or is carried out by half."""
+FIRST_WAIT_S = 0.02
+
 _DENIED = frozenset(
     {
         "AccessDenied",
@@ -42,7 +53,37 @@ def client(service: str) -> Any:
     Region, credentials and endpoints come from where boto3 looks for them: a task's role, or the environment
     (`AWS_ENDPOINT_URL_DYNAMODB` for another address).
     """
-    return boto3.session.Session().client(service, config=CONFIG)
+    return boto3.session.Session().client(service, config=config(service))
+
+
+def config(service: str) -> Config:
+    """Say how a client of *service* behaves."""
+    return CONFIG.merge(_OF_SERVICE[service]) if service in _OF_SERVICE else CONFIG
+
+
+class LazyClient:
+    """A client of *service* that is made when it is first used: making one takes longer than most calls."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._making = Lock()
+        self._made: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        with self._making:
+            if self._made is None:
+                self._made = client(self._service)
+        return getattr(self._made, name)
+
+    def close(self) -> None:
+        """Let go of its connections, if there are any."""
+        if self._made is not None:
+            self._made.close()
+
+
+def back_off(attempt: int) -> None:
+    """Wait before the next attempt: longer each time, and each caller another while."""
+    time.sleep(random.uniform(0, FIRST_WAIT_S * 2 ** min(attempt, 6)))  # noqa: S311  no secret
 
 
 @contextmanager
@@ -56,7 +97,7 @@ def aws_errors(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise error_of(what, error_code(error)) from None
-    except HTTPClientError as error:
+    except (HTTPClientError, NoConnection, IncompleteReadError) as error:
         raise Unavailable(f"{what} does not answer ({type(error).__name__}); try again.") from None
     except BotoCoreError as error:
         raise _misconfigured(what, type(error).__name__) from None

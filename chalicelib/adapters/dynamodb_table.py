@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -13,7 +11,7 @@ from botocore.exceptions import ClientError
 from pydantic_core import from_json
 
 from chalicelib.adapters import table_cursor
-from chalicelib.adapters.aws_clients import aws_errors, error_code, was_retried
+from chalicelib.adapters.aws_clients import ATTEMPTS, aws_errors, back_off, error_code, was_retried
 from chalicelib.adapters.table_limits import check_batch, check_key, check_query, encode_write, key_of
 from chalicelib.errors import ConditionFailed, Unavailable
 from chalicelib.ports.clock import Clock
@@ -31,9 +29,6 @@ from chalicelib.ports.table import (
     TableName,
 )
 
-ATTEMPTS = 10
-"""How often a write is tried that meets another at the same items."""
-FIRST_WAIT_S = 0.02
 _MEETING = "TransactionConflict"
 _CROWDED = "Others write to the same items all the time; try again."
 
@@ -103,7 +98,7 @@ class DynamoDbTable:
             if not asked:
                 return
             if attempt:
-                _wait(attempt)
+                back_off(attempt)
             with aws_errors("The table store"):
                 answer = self._client.batch_get_item(RequestItems=asked)
             for name, found in answer["Responses"].items():
@@ -124,7 +119,7 @@ class DynamoDbTable:
                         return
                 else:
                     return
-            _wait(attempt)
+            back_off(attempt)
         raise Unavailable(_CROWDED)
 
     def _may_go_on(self, operation: Put | Delete, text: str | None, error: ClientError) -> bool:
@@ -156,7 +151,7 @@ class DynamoDbTable:
                     _check_reasons(operations, error.response.get("CancellationReasons", []))
                 else:
                     return
-            _wait(attempt)
+            back_off(attempt)
             token = str(uuid.uuid4())
         raise Unavailable(_CROWDED)
 
@@ -329,7 +324,3 @@ def _refused(operation: Operation, place: int) -> ConditionFailed:
     absent = operation.if_version is None
     wanted = "it to be absent" if absent else f"version {operation.if_version}"
     return ConditionFailed(f"The item {key_of(operation).sort!r} is not as the write asked: {wanted}.", place)
-
-
-def _wait(attempt: int) -> None:
-    time.sleep(random.uniform(0, FIRST_WAIT_S * 2 ** min(attempt, 6)))  # noqa: S311  no secret

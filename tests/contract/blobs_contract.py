@@ -6,6 +6,7 @@ import io
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import BinaryIO
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import ConditionFailed, InvalidRequest, NotFound
-from chalicelib.ports.blobs import MAX_PRESIGN_S, BlobKey, BlobStore, Bucket, Presigned, UploadTerms
+from chalicelib.ports.blobs import MAX_PRESIGN_S, BlobInfo, BlobKey, BlobStore, Bucket, Presigned, UploadTerms
 from tests.fakes.clock import HandClock
 
 PROPERTY = settings(
@@ -42,6 +43,15 @@ def raw(path: str) -> BlobKey:
     return BlobKey(Bucket.RAW, path)
 
 
+def same(info: BlobInfo | None, put: BlobInfo) -> bool:
+    """Say whether *info* is of the blob that was *put*; a store may tell its time by the second."""
+    return (
+        info is not None
+        and replace(info, modified_at=put.modified_at) == put
+        and abs(info.modified_at - put.modified_at) < timedelta(seconds=2)
+    )
+
+
 class Trickle(io.RawIOBase):
     """A stream of *size* bytes that gives them in small odd pieces and cannot be rewound."""
 
@@ -64,6 +74,9 @@ class Trickle(io.RawIOBase):
 
 class BlobsContract:
     """Subclass, and give the fixtures `clock`, `blobs` (empty at first), `send` and `fetch`."""
+
+    NOT_SERVED = ""
+    """Characters of paths that the store takes, but not the server that stands for it in the tests."""
 
     @pytest.fixture
     def clock(self) -> HandClock:
@@ -102,7 +115,7 @@ class BlobsContract:
         """What put returns is what head knows: key, size, etag and time."""
         stored = blobs.put(raw("a/b.pdf"), b"content")
 
-        assert blobs.head(raw("a/b.pdf")) == stored
+        assert same(blobs.head(raw("a/b.pdf")), stored)
         assert (stored.key, stored.size_bytes) == (raw("a/b.pdf"), 7)
         assert abs(stored.modified_at - clock.now()) < timedelta(seconds=2)
         assert stored.modified_at.tzinfo is not None
@@ -281,13 +294,16 @@ class BlobsContract:
     ) -> None:
         """Whole paths in UTF-8 order, also where one blob's path is the folder of another's."""
         folder = f"ten_{next(_folders)}"
+        paths = {path for path in paths if set(path).isdisjoint(self.NOT_SERVED)}
         stored = {f"{folder}/{path}": blobs.put(raw(f"{folder}/{path}"), path.encode()) for path in paths}
         path = data.draw(st.sampled_from(sorted(stored))) if stored else f"{folder}/x"
         prefix = path[: data.draw(st.integers(len(folder) + 1, len(path)))]
 
         found = list(blobs.list(Bucket.RAW, prefix))
 
-        assert found == [stored[path] for path in sorted(stored, key=str.encode) if path.startswith(prefix)]
+        expected = [stored[path] for path in sorted(stored, key=str.encode) if path.startswith(prefix)]
+        assert len(found) == len(expected)
+        assert all(same(info, put) for info, put in zip(found, expected, strict=True))
 
     def test_a_list_is_of_one_bucket(self, blobs: BlobStore) -> None:
         """An empty prefix gives the whole bucket and nothing of another."""

@@ -14,13 +14,15 @@ import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from chalicelib.adapters.aws_clients import CONFIG
+from chalicelib.adapters.aws_clients import config
 from chalicelib.adapters.dynamodb_table import definition
+from chalicelib.ports.blobs import Bucket
 from chalicelib.ports.table import TableName
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
+REGION = "eu-central-1"
 _prefixes = count(1)
 
 
@@ -41,11 +43,19 @@ class Aws:
             self.client("dynamodb").create_table(**definition(table, prefix))
         return prefix
 
+    def buckets(self) -> dict[Bucket, str]:
+        """Make the buckets of a platform of its own; say what each is called."""
+        place = {"LocationConstraint": REGION}
+        names = {bucket: f"t{next(_prefixes)}-{bucket}" for bucket in Bucket}
+        for name in names.values():
+            self.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=place)
+        return names
+
 
 @cache
 def _client(url: str, service: str) -> Any:
-    session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-central-1")
-    return session.client(service, config=CONFIG, endpoint_url=url)
+    session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+    return session.client(service, config=config(service), endpoint_url=url)
 
 
 class _Quiet(WSGIRequestHandler):
