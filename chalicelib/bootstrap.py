@@ -37,10 +37,12 @@ from chalicelib.contracts.identity import IdentitySigner, IdentityVerifier
 from chalicelib.domain.access import Principal, Role, Tenant
 from chalicelib.domain.identifiers import TenantId
 from chalicelib.domain.tenants import TenantSettings
+from chalicelib.observability.spans import LocalSpans
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.jwks import JwksSource
 from chalicelib.ports.secrets import Secrets
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
+from chalicelib.ports.traces import Traces
 from chalicelib.repositories.feedback_tokens import FeedbackTokens
 from chalicelib.repositories.tenants import Tenants
 from chalicelib.settings import Settings
@@ -138,6 +140,15 @@ def remote_services(core: Core) -> Iterator[RemoteServices]:
             HttpGenerator(upstream(settings.generation_url)) if settings.generation_url else None,
             HttpModelGateway(upstream(settings.gateway_url, MODEL_DEADLINE_S)) if settings.gateway_url else None,
         )
+
+
+def readable_traces(settings: Settings) -> Traces:
+    """Give where traces can be read again: X-Ray, or this process's own memory."""
+    if settings.traces != "xray":
+        return LocalSpans()
+    from chalicelib.adapters.xray_traces import XrayTraces  # boto3 takes .2 s to import
+
+    return XrayTraces()
 
 
 def published_keys(settings: Settings) -> JwksSource | None:

@@ -91,6 +91,11 @@ class Settings(BaseModel):
         "local", pattern=r"^[a-z0-9][a-z0-9-]{1,18}[a-z0-9]$", description="Tenant of the bootstrap admin key."
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe log line written.")
+    traces: Literal["none", "local", "xray"] = Field(
+        "local",
+        description="Where the stages of requests are recorded: `local`, in this process's memory, the latest of them, "
+        "`xray`, by the daemon that `AWS_XRAY_DAEMON_ADDRESS` names, or nowhere.",
+    )
     metrics: bool = Field(False, description="Write CloudWatch embedded metrics to standard output.")
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
         (), description="Origins whose pages may call the API, separated by commas."

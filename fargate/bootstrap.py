@@ -10,11 +10,15 @@ from functools import cached_property, partial
 
 from fastapi import FastAPI
 
-from chalicelib.bootstrap import Core, RemoteServices, remote_services
+from chalicelib.bootstrap import Core, RemoteServices, readable_traces, remote_services
 from chalicelib.contracts.routes import configured_routes
+from chalicelib.observability import spans
 from chalicelib.observability.metrics import Metrics
+from chalicelib.observability.spans import LocalSpans, SpanBackend
+from chalicelib.observability.stage_metrics import StageMetrics
 from chalicelib.ports.models import Embedder
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
+from chalicelib.ports.traces import Traces
 from chalicelib.ports.vectors import VectorIndex
 from chalicelib.repositories.budgets import Budgets
 from chalicelib.repositories.chunks import Chunks
@@ -80,7 +84,10 @@ SERVICES = ("ingestion", "embedding", "retrieval", "generation", "gateway")
 def services(core: Core) -> Iterator[Services]:
     """Give the services of this process; what they opened is closed in the end, last opened first."""
     with ExitStack() as opened:
-        yield Services(core, opened.enter_context(remote_services(core)), opened)
+        platform = Services(core, opened.enter_context(remote_services(core)), opened)
+        opened.callback(spans.configure, None)
+        spans.configure(platform.recorder())
+        yield platform
 
 
 class Services:
@@ -91,6 +98,22 @@ class Services:
         self._remote = remote
         self._opened = opened
         self._metrics = Metrics("Ragstone", sys.stdout if core.settings.metrics else None)
+
+    @cached_property
+    def traces(self) -> Traces:
+        """Where the stages of requests can be read again."""
+        return readable_traces(self.core.settings)
+
+    def recorder(self) -> SpanBackend | None:
+        """Give what records the stages of this process."""
+        backend: SpanBackend | None = None
+        if self.core.settings.traces == "xray":
+            from fargate.adapters.xray_spans import XraySpans  # the SDK takes .2 s to import
+
+            backend = self._opened.enter_context(closing(XraySpans()))
+        elif isinstance(self.traces, LocalSpans) and self.core.settings.traces == "local":
+            backend = self.traces
+        return StageMetrics(self._metrics, backend) if self.core.settings.metrics else backend
 
     @cached_property
     def ingestor(self) -> Ingestor:

@@ -16,6 +16,7 @@ from chalicelib.contracts.asking import (
 )
 from chalicelib.contracts.explanations import Explanation, Subject
 from chalicelib.contracts.prompts import SentMessages
+from chalicelib.contracts.traces import TraceView
 
 
 class Asking(Caller):
@@ -45,6 +46,10 @@ class Asking(Caller):
     def run(self, run_id: str) -> RunView:
         """Give one answered question with everything that led to its answer."""
         return self._get(f"/runs/{quoted(run_id)}", RunView)
+
+    def run_trace(self, run_id: str) -> TraceView:
+        """Give the stages that a question went through."""
+        return self._get(f"/runs/{quoted(run_id)}/trace", TraceView)
 
     def run_messages(self, run_id: str) -> SentMessages:
         """Give what the model of a run was sent, put together again."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
-from chalicelib.bootstrap import Core, core, published_keys, remote_services
+from chalicelib.bootstrap import Core, core, published_keys, readable_traces, remote_services
 from chalicelib.contracts.health import Dependency
 from chalicelib.contracts.routes import configured_routes
 from chalicelib.domain.access import Tenant
@@ -22,6 +22,7 @@ from chalicelib.observability.metrics import Metrics
 from chalicelib.ports.blobs import Bucket
 from chalicelib.ports.queue import QueueName
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
+from chalicelib.ports.traces import Traces
 from chalicelib.repositories import keys
 from chalicelib.repositories.aliases import Aliases
 from chalicelib.repositories.audit import AuditLog
@@ -52,6 +53,7 @@ def assemble(  # the four services are what differs between the places an edge r
     gateway: ModelGateway,
     wait: Wait,
     users: UserTokens | None,
+    traces: Traces,
 ) -> Edge:
     """Put the edge together."""
     table = base.table
@@ -71,6 +73,7 @@ def assemble(  # the four services are what differs between the places an edge r
         budgets=Budgets(table),
         ledger=Ledger(table),
         audit=AuditLog(table, base.clock),
+        traces=traces,
         api_keys=ApiKeys(table),
         tenants=base.tenants,
         feedback=FeedbackBook(table),
@@ -110,6 +113,7 @@ def edge_from_environment() -> Edge:
         generator=_given(services.generator, "RAGSTONE_GENERATION_URL"),
         gateway=_given(services.gateway, "RAGSTONE_GATEWAY_URL"),
         wait=_wait_here,
+        traces=readable_traces(settings),
         users=user_tokens(base),
     )
 

@@ -13,6 +13,7 @@ from chalicelib.observability.metrics import Metrics
 from chalicelib.ports.blobs import BlobStore
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
+from chalicelib.ports.traces import Traces
 from chalicelib.repositories.aliases import Aliases
 from chalicelib.repositories.audit import AuditLog
 from chalicelib.repositories.budgets import Budgets
@@ -60,6 +61,7 @@ class Edge:
     budgets: Budgets
     ledger: Ledger
     audit: AuditLog
+    traces: Traces
     api_keys: ApiKeys
     tenants: Tenants
     feedback: FeedbackBook

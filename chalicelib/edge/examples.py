@@ -70,6 +70,7 @@ from chalicelib.contracts.indexes import ComponentModel, IndexCreate, IndexView,
 from chalicelib.contracts.ingestions import ImportFile, ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
 from chalicelib.contracts.routes import DeploymentModel, DeploymentView, RouteCreate, RoutePatch, RouteView
 from chalicelib.contracts.tenants import TenantPatch, TenantView
+from chalicelib.contracts.traces import SpanView, TraceView
 from chalicelib.contracts.usage import UsageGroup, UsageItem, UsageReport, UsageTotals
 from chalicelib.domain.access import PERMISSIONS, Role
 from chalicelib.domain.budgets import BudgetScope, Period
@@ -516,6 +517,20 @@ _ALL: list[BaseModel] = [
     Health(version="0.1.0"),
     Readiness(status="ok", dependencies=_DEPENDENCIES),
     *CHAT_EXAMPLES,
+    TraceView(
+        trace_id=TRACE_ID,
+        spans=[
+            SpanView(
+                span_id="53995c3f42cd8ad8",
+                parent_id=None,
+                name="edge.request",
+                started_at=_AT,
+                duration_ms=42.7,
+                error=None,
+                facts={"operation": "query", "status": 200},
+            )
+        ],
+    ),
     *PROMPT_EXAMPLES,
     *RELEASE_EXAMPLES,
 ]

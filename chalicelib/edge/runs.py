@@ -8,6 +8,7 @@ from chalicelib.contracts.explanations import Explanation, ExplanationRequest, R
 from chalicelib.contracts.prompts import SentMessages, SentRequest
 from chalicelib.contracts.queries import NoQuery, PageQuery
 from chalicelib.contracts.rendering import passage_views, run_summary, run_view
+from chalicelib.contracts.traces import TraceView, span_view
 from chalicelib.domain.access import Permission
 from chalicelib.domain.runs import Run
 from chalicelib.edge.operations import Call, Resource
@@ -36,6 +37,18 @@ def get_run(call: Call[NoQuery]) -> RunView:
     was cited, the answer is null and citations and claims are empty.
     """
     return run_view(visible_run(call.edge, call.principal, call.path["run_id"]))
+
+
+@runs.get(
+    "/runs/{run_id}/trace", permission=Permission.ASK, query=NoQuery, returns=TraceView, summary="Read a run's trace"
+)
+def get_run_trace(call: Call[NoQuery]) -> TraceView:
+    """
+    The stages that one of the caller's own runs went through, or with the permission `runs:read` any: how long each
+    took, and where something failed.
+    """
+    run = visible_run(call.edge, call.principal, call.path["run_id"])
+    return TraceView(trace_id=run.trace_id, spans=[span_view(one) for one in call.edge.traces.trace(run.trace_id)])
 
 
 @runs.post(

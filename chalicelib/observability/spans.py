@@ -23,7 +23,12 @@ _SPAN = re.compile(r"^[0-9a-f]{16}$")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stage that ended; *error* is the class of the exception that ended it. Ids are X-Ray's."""
+    """
+    A stage that ended; *error* is the class of the exception that ended it. Ids are X-Ray's.
+
+    *entry* marks the first stage of a process: what came before it, if anything, happened in another one. Who began the
+    trace decided whether it is *sampled*: whether it goes where traces are paid for.
+    """
 
     name: str
     trace_id: str
@@ -33,6 +38,8 @@ class Span:
     duration_ms: float
     facts: dict[str, Any]
     error: str | None = None
+    entry: bool = False
+    sampled: bool = True
 
 
 class SpanBackend(Protocol):
@@ -84,6 +91,7 @@ class _Position:
     trace_id: str
     span_id: str | None
     sampled: bool
+    elsewhere: bool = False
 
 
 _backend: SpanBackend | None = None
@@ -115,7 +123,7 @@ def start_trace(header: str | None = None) -> str:
     *header* is an ``X-Amzn-Trace-Id``; the trace it names goes on. Without one, or with a malformed one, a new trace
     begins. In Lambda the header stands in the environment, as ``_X_AMZN_TRACE_ID``.
     """
-    position = _parse(header) or _Position(_new_trace_id(), None, sampled=True)
+    position = _parse(header) or _Position(_new_trace_id(), None, sampled=True, elsewhere=True)
     _position.set(position)
     return position.trace_id
 
@@ -140,7 +148,8 @@ def _parse(header: str | None) -> _Position | None:
     root, parent = parts.get("Root", ""), parts.get("Parent", "")
     if not _ROOT.match(root):
         return None
-    return _Position(root, parent if _SPAN.match(parent) else None, sampled=parts.get("Sampled") != "0")
+    span_id = parent if _SPAN.match(parent) else None
+    return _Position(root, span_id, sampled=parts.get("Sampled") != "0", elsewhere=True)
 
 
 def _new_trace_id() -> str:
@@ -199,5 +208,7 @@ class _Recording:
                 duration_ms=(time.perf_counter() - self.started) * 1_000,
                 facts=clean(self.facts),
                 error=kind.__name__ if kind else None,
+                entry=self.before is None or self.before.elsewhere,
+                sampled=self.here.sampled,
             )
         )

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.identifiers import JobId, TenantId
 from chalicelib.domain.jobs import Job
+from chalicelib.observability.spans import trace_header
 from chalicelib.ports.queue import Queue, QueueName
 
 _BATCHES = ".batches"
@@ -16,7 +17,9 @@ _BATCHES = ".batches"
 
 def send(queue: Queue, tenant: Tenant, job: Job, *, delay_s: float = 0) -> None:
     """
-    Queue *job* among its tenant's. Document and version are named for whoever looks at dead letters.
+    Queue *job* among its tenant's, to be done in the trace of whoever asks for it; a batch's children have their own.
+
+    Document and version are named for whoever looks at dead letters.
 
     A batch's message names its turn, and does not wait behind the batch's own children. Raises `Unavailable`.
     """
@@ -25,6 +28,7 @@ def send(queue: Queue, tenant: Tenant, job: Job, *, delay_s: float = 0) -> None:
         "job_id": job.job_id,
         "document_id": job.document_id,
         "version": job.document_version,
+        "trace": trace_header() if job.parent_id is None else None,
     }
     group: str = tenant.tenant_id
     if job.batch is not None:
@@ -39,6 +43,12 @@ def turn_of(body: Mapping[str, JsonValue]) -> int:
     if not isinstance(turn, int):
         raise ValueError("A message without a turn is of no batch.")  # noqa: TRY004 - it is data, not a type
     return turn
+
+
+def trace_of(body: Mapping[str, JsonValue]) -> str | None:
+    """Give the header of the trace that the message goes on with, if it names one."""
+    trace = body.get("trace")
+    return trace if isinstance(trace, str) else None
 
 
 def read(body: Mapping[str, JsonValue]) -> tuple[Tenant, JobId]:

@@ -90,7 +90,7 @@ class IngestionWorker:
 
     async def handle(self, delivery: Delivery) -> None:
         """Do what one message asks, and answer the queue: acknowledged, or given back for later."""
-        start_trace()
+        start_trace(messages.trace_of(delivery.body))
         try:
             await self._do(delivery)
             await asyncio.to_thread(self._stores.queue.ack, QueueName.INGESTION, delivery.receipt)

@@ -152,6 +152,7 @@ def _edge(platform: Services, loop: asyncio.AbstractEventLoop, issuer: LocalIssu
         gateway=platform.gateway,
         wait=crossing(loop),
         users=user_tokens(base) or local,
+        traces=platform.traces,
     )
 
 

@@ -15,10 +15,12 @@ from chalicelib.contracts.asking import (
     TokenEvent,
 )
 from chalicelib.contracts.explanations import Outcome, Subject
+from chalicelib.contracts.traces import SpanView
 from chalicelib.domain.releases import Strategy
 from chalicelib.domain.runs import RunKind, Verdict
 from chalicelib.errors import InvalidRequest, NotFound
 from fargate.standalone.first_start import SAMPLE_QUESTION
+from tests.fakes.serving import eventually
 
 STRANGE_QUESTION = "Which violin concertos did the composer write during his years in Leipzig?"
 
@@ -117,6 +119,16 @@ def test_a_run_keeps_what_its_answer_was_made_of(client: Client) -> None:
     assert run.user == "somebody"
 
 
+def test_a_run_shows_the_stages_it_went_through(client: Client) -> None:
+    """From the API's edge down to the search, each below the one that asked for it."""
+    run_id = client.query(QueryRequest(question=SAMPLE_QUESTION)).run_id
+    # The first stage ends after its answer has left.
+    found = eventually(lambda: _stages(client, run_id) if "edge.request" in _stages(client, run_id) else {})
+    assert found["generation.retrieve"].parent_id == found["edge.request"].span_id
+    assert found["retrieval.settle"].parent_id == found["generation.retrieve"].span_id
+    assert found["edge.request"].duration_ms > found["generation.retrieve"].duration_ms > 0
+
+
 def test_what_was_not_found_says_why(client: Client) -> None:
     """Another document of the sample, which fewer passages leave no room for."""
     wide = client.retrieve(RetrieveRequest(question=SAMPLE_QUESTION, top_k=50))
@@ -167,3 +179,7 @@ def test_an_answer_counts_what_it_used_and_how_long_it_took(client: Client) -> N
     assert not answer.usage.unpriced
     assert answer.usage.input_tokens > 0
     assert answer.timings_ms["total"] > 0
+
+
+def _stages(client: Client, run_id: str) -> dict[str, SpanView]:
+    return {one.name: one for one in client.run_trace(run_id).spans}

@@ -27,6 +27,7 @@ from chalicelib.edge.application import create_app
 from chalicelib.edge.dependencies import Edge
 from chalicelib.edge.user_tokens import UserTokens
 from chalicelib.observability.metrics import Metrics
+from chalicelib.observability.spans import LocalSpans
 from chalicelib.repositories.aliases import Aliases
 from chalicelib.repositories.audit import AuditLog
 from chalicelib.repositories.budgets import Budgets
@@ -96,6 +97,7 @@ class World:
             jobs=Jobs(self.table),
             runs=Runs(self.table, 30, self.tenants),
         )
+        self.spans = LocalSpans()
         self.issuer = UserTokenIssuer(self.clock)
         self.dependencies = [Dependency(name="table", status="ok")]
         self.edge = replace(self._edge(folder), **replaced)
@@ -187,6 +189,7 @@ class World:
             budgets=Budgets(self.table),
             ledger=Ledger(self.table),
             audit=AuditLog(self.table, self.clock),
+            traces=self.spans,
             api_keys=ApiKeys(self.table),
             tenants=self.tenants,
             feedback=FeedbackBook(self.table),

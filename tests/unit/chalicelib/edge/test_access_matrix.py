@@ -250,6 +250,9 @@ ROWS = {
     "list_runs": Row(at("/runs")),
     "explain_run": Row(_explained_run, 404, 404, needs_also=Permission.RUNS_READ),
     "get_run": Row(_run, 404, 404, needs_also=Permission.RUNS_READ),
+    "get_run_trace": Row(
+        lambda platform: Target(f"{_run(platform).path}/trace"), 404, 404, needs_also=Permission.RUNS_READ
+    ),
     "get_run_messages": Row(_messages, 404, 404),
     "create_prompt": Row(lambda platform: Target("/prompts", _new_prompt(platform))),
     "list_prompts": Row(at("/prompts")),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from chalicelib.domain.access import Role
-from tests.fakes.edge_world import Reply, World
+from chalicelib.observability.spans import Span
+from tests.fakes.edge_world import ACME, Reply, World
 
 QUESTION = {"question": "How many days?", "index": "handbook"}
 
@@ -115,3 +117,24 @@ def test_the_stream_is_elsewhere(world: World, admin: str) -> None:
 def _evidence(reply: Reply) -> tuple[Any, ...]:
     assert reply.status == 200
     return tuple(reply.body[field] for field in ("answer", "citations", "claims", "passages"))
+
+
+def test_a_run_shows_its_stages(world: World) -> None:
+    """Those of its trace, with how long each took; of a forgotten trace none."""
+    engineer = world.key(Role.ENGINEER)
+    world.make_index(engineer)
+    run_id = world.ask("POST", "/query", engineer, {"question": "Leave?", "index": "handbook"}).body["run_id"]
+    trace_id = world.edge.runs.get(ACME, run_id).trace_id
+    started = datetime(2026, 11, 23, tzinfo=UTC).timestamp()
+    world.spans.record(Span("edge.request", trace_id, "a" * 16, None, started, 12.3456, {"status": 200}, entry=True))
+    world.spans.record(
+        Span("generation.write", trace_id, "b" * 16, "a" * 16, started + 1, 1.0, {}, error="Unavailable")
+    )
+    trace = world.ask("GET", f"/runs/{run_id}/trace", engineer).body
+    assert trace["trace_id"] == trace_id
+    assert trace["spans"][0] == {
+        "span_id": "a" * 16, "parent_id": None, "name": "edge.request", "started_at": "2026-11-23T00:00:00Z",
+        "duration_ms": 12.346, "error": None, "facts": {"status": 200},
+    }  # fmt: skip
+    assert (trace["spans"][1]["parent_id"], trace["spans"][1]["error"]) == ("a" * 16, "Unavailable")
+    assert world.ask("GET", f"/runs/{run_id}/trace", world.key(Role.READER)).status == 404
