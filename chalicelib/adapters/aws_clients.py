@@ -42,7 +42,9 @@ _DENIED = frozenset(
     }
 )
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
-_MISSING = frozenset({"ResourceNotFoundException", "NoSuchBucket", "QueueDoesNotExist"})
+_MISSING = frozenset(
+    {"ResourceNotFoundException", "NoSuchBucket", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
+)
 _REFUSED = frozenset({"ValidationException", "ValidationError", "InvalidParameterValue"})
 
 

@@ -76,7 +76,7 @@ class Queue(Protocol):
         """
         Borrow at most *limit* (1 to `MAX_RECEIVE`) messages for *lease_s*, the oldest of a group first as a rule.
 
-        Gives nothing, at once, when none is ready.
+        Gives nothing when none is ready: at once, or where asking again costs money, after waiting some seconds.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from chalicelib.adapters.aws_clients import config
 from chalicelib.adapters.dynamodb_table import definition
 from chalicelib.ports.blobs import Bucket
+from chalicelib.ports.queue import MAX_DELIVERIES, QueueName
 from chalicelib.ports.table import TableName
 
 if TYPE_CHECKING:
@@ -50,6 +52,18 @@ class Aws:
         for name in names.values():
             self.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=place)
         return names
+
+    def queues(self) -> dict[QueueName, str]:
+        """Make the queues of a platform of its own, with those of their dead letters; say where each is."""
+        prefix = f"t{next(_prefixes)}-"
+        return {queue: self._queue(f"{prefix}{queue}") for queue in QueueName}
+
+    def _queue(self, name: str) -> str:
+        sqs = self.client("sqs")
+        dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_DELIVERIES})
+        return str(sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": policy})["QueueUrl"])
 
 
 @cache
