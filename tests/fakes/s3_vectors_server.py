@@ -6,7 +6,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,7 +71,7 @@ LOST = Fault(lost=True)
 @dataclass
 class S3VectorsServer:
     """
-    A server at *url*: its *account*, the operations that were *carried* out, and what is to go wrong.
+    A server at *url*: its *account*, the operations that it was to have *carried* out, and what is to go wrong.
 
     Of *faults* each meets the first request that it is meant for. The caller may not do what is *denied*. With a
     *clock*, an index takes no more writes in any second than AWS lets it.
@@ -106,9 +106,11 @@ class S3VectorsServer:
             fault = self._fault(operation)
             if fault and fault.code:
                 raise Refused(fault.code, f"injected, with {json.dumps(params)[:200]}")
-            found = self._carry_out(operation, params)
-            self.carried.append(operation)
-        return None if fault else found
+            if fault:
+                with suppress(Refused):
+                    self._carry_out(operation, params)
+                return None
+            return self._carry_out(operation, params)
 
     def _fault(self, operation: str) -> Fault | None:
         for fault in self.faults:
@@ -118,6 +120,7 @@ class S3VectorsServer:
         return None
 
     def _carry_out(self, operation: str, params: Params) -> Answer:
+        self.carried.append(operation)
         if operation in self.denied:
             raise Refused("AccessDeniedException", f"{operation} is not allowed")
         if operation in _OF_BUCKETS:
