@@ -91,6 +91,8 @@ def test_an_answer_streams_in_with_its_citations_and_is_rated(
         expect(answer.locator("blockquote")).to_have_text("[1] “Everybody has 30 days of leave.” leave.md")
         answer.get_by_role("button", name="Good answer").click()
         expect(answer.get_by_role("status")).to_have_text("Thank you. Saved.")
+        answer.get_by_role("button", name="Good source: [1] leave.md").click()
+        expect(answer.get_by_role("button", name="Good source: [1] leave.md")).to_have_attribute("aria-pressed", "true")
         ask(page, platform.running.key, "Who has them?")
         expect(page.get_by_role("article")).to_have_count(2)
         expect(page.locator("ragstone-feedback")).to_have_count(2)

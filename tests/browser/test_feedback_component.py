@@ -33,11 +33,11 @@ class Shown:
 
     @property
     def up(self) -> Locator:
-        return self.page.locator("ragstone-feedback button.up")
+        return self.page.locator("ragstone-feedback button.up").first
 
     @property
     def down(self) -> Locator:
-        return self.page.locator("ragstone-feedback button.down")
+        return self.page.locator("ragstone-feedback button.down").first
 
     @property
     def form(self) -> Locator:
@@ -275,3 +275,60 @@ def test_the_last_of_many_quick_clicks_counts(reader: Reader) -> None:
         shown.page.wait_for_load_state("networkidle")
         (kept,) = shown.stored()
         assert (kept["rating"], kept["revision"]) == ("up", 3)
+
+
+CITATIONS = """it.citations = [
+    {marker: 1, chunk_id: ids[0], name: "leave.md"}, {marker: 2, chunk_id: ids[1], name: "rules.md"},
+    {marker: 3, chunk_id: ids[0], name: "leave.md"},
+]"""
+
+
+def test_each_source_can_be_rated(reader: Reader) -> None:
+    """Once the answer is; every passage once, and whatever is said later keeps what was said before."""
+    with reader.opens() as shown:
+        run = shown.platform.call("GET", f"/runs/{shown.run_id}")
+        chunk = run["passages"][0]["chunk_id"]
+        shown.component(f"const ids = ['{chunk}', 'chk_other']; {CITATIONS}")
+        sources = shown.page.get_by_role("group", name="Rate the sources")
+        expect(sources).to_be_hidden()
+        shown.down.click()
+        shown.says("Thank you. Saved.")
+        expect(sources).to_have_text("[1][3] leave.md[2] rules.md")
+        shown.page.get_by_label("Comment").fill("It has been 32 days.")
+        shown.page.get_by_role("button", name="Send").click()
+        expect(shown.form).to_be_hidden()
+        good = shown.page.get_by_role("button", name="Good source: [1][3] leave.md")
+        bad = shown.page.get_by_role("button", name="Bad source: [1][3] leave.md")
+        bad.press("Enter")
+        expect(bad).to_have_attribute("aria-pressed", "true")
+        expect(bad).to_be_focused()
+        shown.says("Thank you. Saved.")
+        shown.page.wait_for_load_state("networkidle")
+        (kept,) = shown.stored()
+        assert (kept["citations"], kept["comment"]) == ([{"chunk_id": chunk, "rating": -1}], "It has been 32 days.")
+        shown.shot("9-sources")
+        assert shown.violations() == []
+        good.click()
+        expect(bad).to_have_attribute("aria-pressed", "false")
+        good.click()
+        shown.up.click()
+        shown.page.wait_for_load_state("networkidle")
+        (kept,) = shown.stored()
+        assert (kept["rating"], kept["citations"]) == ("up", [{"chunk_id": chunk, "rating": 0}])
+        shown.up.click()
+        shown.says("Taken back.")
+        expect(sources).to_be_hidden()
+        assert shown.stored() == []
+
+
+def test_a_source_that_is_not_the_runs_is_refused(reader: Reader) -> None:
+    """What it showed before is shown again."""
+    with reader.opens() as shown:
+        shown.component(f"const ids = ['chk_other', 'chk_another']; {CITATIONS}")
+        shown.up.click()
+        shown.says("Thank you. Saved.")
+        bad = shown.page.get_by_role("button", name="Bad source: [2] rules.md")
+        bad.click()
+        shown.says("Not saved. Please try again.")
+        expect(bad).to_have_attribute("aria-pressed", "false")
+        assert shown.stored()[0]["citations"] == []
