@@ -8,10 +8,11 @@ It chooses adapters by the settings and closes what it opened. The edge is assem
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretBytes
@@ -38,10 +39,13 @@ from chalicelib.domain.access import Principal, Role, Tenant
 from chalicelib.domain.identifiers import TenantId
 from chalicelib.domain.tenants import TenantSettings
 from chalicelib.observability.spans import LocalSpans
+from chalicelib.ports.blobs import BlobStore, Bucket
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.jwks import JwksSource
+from chalicelib.ports.queue import Queue, QueueName
 from chalicelib.ports.secrets import Secrets
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
+from chalicelib.ports.table import Table
 from chalicelib.ports.traces import Traces
 from chalicelib.repositories.feedback_tokens import FeedbackTokens
 from chalicelib.repositories.tenants import Tenants
@@ -50,19 +54,28 @@ from chalicelib.settings import Settings
 IDENTITY_KEY = "identity-key"
 BLOB_KEY = "blob-url-key"
 KEY_BYTES = 32
+QUEUE_WAIT_S = 5
+"""How long SQS is asked to wait for work: without, a worker that polls costs as much as one that works."""
+
+KeyT = TypeVar("KeyT")
 
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """What every process of the platform works with."""
+    """
+    What every process of the platform works with.
+
+    *file_blobs* are the *blobs*, where the platform has to serve their presigned URLs itself.
+    """
 
     settings: Settings
     version: str
     clock: Clock
     secrets: Secrets
-    table: SqliteTable
-    blobs: FileBlobs
-    queue: SqliteQueue
+    table: Table
+    blobs: BlobStore
+    queue: Queue
+    file_blobs: FileBlobs | None
     signer: IdentitySigner
     verifier: IdentityVerifier
     feedback_tokens: FeedbackTokens
@@ -102,26 +115,21 @@ def owned_data_folder(settings: Settings) -> AbstractContextManager[Path]:
 @contextmanager
 def core(settings: Settings) -> Iterator[Core]:
     """Open the stores that *settings* name, and close them in the end."""
-    folder = settings.data_dir.resolve()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    clock, secrets = SystemClock(), FileSecrets(folder / "secrets")
-    blob_key = _secret(secrets, BLOB_KEY).get_secret_value()
-    identity_key = Ed25519PrivateKey.from_private_bytes(_secret(secrets, IDENTITY_KEY).get_secret_value())
-    with (
-        closing(SqliteTable(folder / "table.sqlite", clock)) as table,
-        closing(SqliteQueue(folder / "queue.sqlite", clock)) as queue,
-    ):
+    clock = SystemClock()
+    with _aws_stores(settings, clock) if settings.stores == "aws" else _local_stores(settings, clock) as stores:
+        key = Ed25519PrivateKey.from_private_bytes(_secret(stores.secrets, IDENTITY_KEY).get_secret_value())
         yield Core(
             settings=settings,
             version=__version__,
             clock=clock,
-            secrets=secrets,
-            table=table,
-            blobs=FileBlobs(folder / "blobs", clock, blob_key),
-            queue=queue,
-            signer=IdentitySigner(identity_key),
-            verifier=IdentityVerifier(identity_key.public_key()),
-            feedback_tokens=FeedbackTokens(secrets, clock),
+            secrets=stores.secrets,
+            table=stores.table,
+            blobs=stores.blobs,
+            queue=stores.queue,
+            file_blobs=stores.blobs if isinstance(stores.blobs, FileBlobs) else None,
+            signer=IdentitySigner(key),
+            verifier=IdentityVerifier(key.public_key()),
+            feedback_tokens=FeedbackTokens(stores.secrets, clock),
         )
 
 
@@ -154,6 +162,69 @@ def readable_traces(settings: Settings) -> Traces:
 def published_keys(settings: Settings) -> JwksSource | None:
     """Give the keys of the issuer of user tokens, if one is set."""
     return HttpJwks(settings.jwks_url) if settings.jwks_url else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """The stores, wherever they are."""
+
+    table: Table
+    blobs: BlobStore
+    queue: Queue
+    secrets: Secrets
+
+
+@contextmanager
+def _local_stores(settings: Settings, clock: Clock) -> Iterator[_Stores]:
+    folder = settings.data_dir.resolve()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secrets = FileSecrets(folder / "secrets")
+    blobs = FileBlobs(folder / "blobs", clock, _secret(secrets, BLOB_KEY).get_secret_value())
+    with (
+        closing(SqliteTable(folder / "table.sqlite", clock)) as table,
+        closing(SqliteQueue(folder / "queue.sqlite", clock)) as queue,
+    ):
+        yield _Stores(table, blobs, queue, secrets)
+
+
+@contextmanager
+def _aws_stores(settings: Settings, clock: Clock) -> Iterator[_Stores]:
+    # boto3 takes longer to load than all of the edge; the local platform does without it.
+    from chalicelib.adapters.aws_clients import LazyClient
+    from chalicelib.adapters.dynamodb_table import DynamoDbTable
+    from chalicelib.adapters.s3_blobs import S3Blobs
+    from chalicelib.adapters.secrets_manager import SecretsManager
+    from chalicelib.adapters.sqs_queue import SqsQueue
+
+    sqs, metrics = LazyClient("sqs"), LazyClient("cloudwatch")
+    with (
+        closing(DynamoDbTable(LazyClient("dynamodb"), settings.table_prefix, clock)) as table,
+        closing(S3Blobs(LazyClient("s3"), _buckets(settings), clock)) as blobs,
+        closing(SqsQueue(sqs, metrics, _queues(settings), clock, wait_s=QUEUE_WAIT_S)) as queue,
+        closing(SecretsManager(LazyClient("secretsmanager"), settings.secrets_prefix)) as secrets,
+    ):
+        yield _Stores(table, blobs, queue, secrets)
+
+
+def _buckets(settings: Settings) -> dict[Bucket, str]:
+    return _named(
+        {
+            Bucket.RAW: settings.raw_bucket,
+            Bucket.CHUNKS: settings.chunks_bucket,
+            Bucket.EVALUATIONS: settings.evaluations_bucket,
+            Bucket.IMPORTS: settings.imports_bucket,
+        }
+    )
+
+
+def _queues(settings: Settings) -> dict[QueueName, str]:
+    return _named(
+        {QueueName.INGESTION: settings.ingestion_queue_url, QueueName.EVALUATION: settings.evaluation_queue_url}
+    )
+
+
+def _named(names: Mapping[KeyT, str | None]) -> dict[KeyT, str]:
+    return {key: name for key, name in names.items() if name is not None}  # all are: the settings see to it
 
 
 def _secret(secrets: Secrets, name: str) -> SecretBytes:

@@ -7,7 +7,7 @@ import os
 import sys
 
 from chalicelib.bootstrap import core
-from chalicelib.errors import ConfigurationError
+from chalicelib.errors import ConfigurationError, RagError
 from chalicelib.observability import logs
 from chalicelib.settings import Settings
 from fargate.bootstrap import SERVICES, services
@@ -24,9 +24,9 @@ def main(arguments: list[str]) -> int:
         logs.configure(settings.log_level)
         with core(settings) as base, services(base) as platform:
             asyncio.run(serve_service(platform, arguments[0]))
-    except ConfigurationError as error:
+    except RagError as error:
         sys.stderr.write(f"error: {error.detail}\n")
-        return 2
+        return 2 if isinstance(error, ConfigurationError) else 1
     return 0
 
 

@@ -91,9 +91,9 @@ class S3Blobs:
 
     def list(self, bucket: Bucket, prefix: str) -> Iterator[BlobInfo]:
         """See `BlobStore.list`."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._buckets[bucket], Prefix=prefix)
         with aws_errors(_WHAT):
-            for page in pages:
+            pages = self._client.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self._buckets[bucket], Prefix=prefix):
                 for found in page.get("Contents", ()):
                     key = BlobKey(bucket, found["Key"])
                     yield BlobInfo(key, found["Size"], found["ETag"].strip('"'), found["LastModified"])

@@ -136,7 +136,8 @@ def _app(platform: Services, loop: asyncio.AbstractEventLoop) -> Iterator[ASGIAp
     apps: dict[str, ASGIApp] = {name: platform.app(name) for name in SERVICES}
     with closing(ApiGateway(create_app(edge), apps["generation"], base.settings.allowed_origins)) as gateway:
         apps["v1"] = apps["widget"] = gateway
-        apps["local-blobs"] = Starlette(routes=blob_routes(base.blobs, platform.ingestion.uploaded))
+        if base.file_blobs is not None:
+            apps["local-blobs"] = Starlette(routes=blob_routes(base.file_blobs, platform.ingestion.uploaded))
         apps["local"] = Starlette(routes=issuer_routes(issuer, gateway.identity, base.verifier))
         yield LoadBalancer(apps)
 

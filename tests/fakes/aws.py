@@ -58,6 +58,23 @@ class Aws:
         prefix = f"t{next(_prefixes)}-"
         return {queue: self._queue(f"{prefix}{queue}") for queue in QueueName}
 
+    def platform(self) -> dict[str, str]:
+        """Make what a platform of its own needs; give the environment that its processes find it by."""
+        buckets, queues = self.buckets(), self.queues()
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "RAGSTONE_STORES": "aws",
+            "RAGSTONE_TABLE_PREFIX": self.tables(),
+            "RAGSTONE_SECRETS_PREFIX": f"t{next(_prefixes)}/",
+            **{f"RAGSTONE_{bucket.upper()}_BUCKET": name for bucket, name in buckets.items()},
+            **{f"RAGSTONE_{queue.upper()}_QUEUE_URL": url for queue, url in queues.items()},
+        }
+
     def _queue(self, name: str) -> str:
         sqs = self.client("sqs")
         dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
