@@ -19,11 +19,11 @@ _PREFIX = re.compile(r"[a-z0-9.-]{1,63}")
 
 
 def service_name(name: str) -> str:
-    """Give the service's name of the index *name*. Raises `InvalidRequest` for one too long to be escaped."""
+    """Give the service's name of the index *name*. Raises `InvalidRequest` for one empty or too long to be escaped."""
     if _TAKEN.fullmatch(name) and not name.startswith(MARK):
         return name
     raw = name.encode()
-    if len(raw) > MAX_ESCAPED_BYTES:
+    if not 1 <= len(raw) <= MAX_ESCAPED_BYTES:
         raise InvalidRequest(f"vector index {name[:80]!r} has no name in S3 Vectors; use 3 to 63 of a-z, 0-9, '.', '-'")
     return MARK + base64.b32hexencode(raw).decode().lower().rstrip("=")
 

@@ -64,7 +64,8 @@ def shuffled(key: str) -> str:
 
 def packed(data: dict[str, Any], index: Index) -> NDArray[np.float32]:
     """Give the numbers of a `VectorData`, checked."""
-    vector = np.array(data["float32"], np.float32)
+    with np.errstate(over="ignore"):
+        vector = np.array(data["float32"], np.float64).astype(np.float32)
     if len(vector) != index.made["dimension"]:
         raise invalid(f"the vector has {len(vector)} dimensions, the index {index.made['dimension']}")
     if not np.isfinite(vector).all():
