@@ -12,6 +12,8 @@ from chalicelib.contracts.gateway import MAX_MESSAGES, AnswerMessage, Delta, Str
 
 COMPLETION_ID = "chatcmpl-"
 """What the id of an answer begins with, before the id of its run."""
+DOCUMENT_URN = "urn:ragstone:document:"
+"""What the name of a document begins with, before its id, where a URL is wanted."""
 
 WithoutEffect = Annotated[JsonValue, Field(description="Taken, and without effect: the release decides")]
 
@@ -98,31 +100,39 @@ class ChatQuestion(QueryRequest):
     ignored: list[str] = Field(default_factory=list)
 
 
-class FileCitation(ResponseModel):
-    """
-    What a marker in the text refers to: an exact quote of a document.
+class UrlCitation(ResponseModel):
+    """Which document a marker in the text names; *start_index* and *end_index* are the marker's place in the text."""
 
-    Offsets count characters (Unicode code points): *start_index* and *end_index* of the message's content, where the
-    marker stands; *document_start* and *document_end* of the document's text, where the quote does.
-    """
+    start_index: int
+    end_index: int
+    title: str
+    url: str = Field(description="A name, not an address: nobody can fetch it", examples=[f"{DOCUMENT_URN}doc_…"])
+
+
+class FileCitation(ResponseModel):
+    """What a marker refers to: a quote that stands from *start* to *end* of the document's text."""
 
     file_id: Identifier
     filename: str
     index: int = Field(description="The number in the marker, such as 1 in [1]")
-    start_index: int
-    end_index: int
     quote: str
     page: int | None
     heading_path: list[str]
     chunk_id: str
-    document_start: int
-    document_end: int
+    start: int
+    end: int
 
 
 class Annotation(ResponseModel):
-    """A note on a place of the message's content."""
+    """
+    A note on a marker in the message's content; offsets count characters (Unicode code points).
 
-    type: Literal["file_citation"] = "file_citation"
+    *url_citation* is the only kind that clients of OpenAI's API know, and some refuse every other; *file_citation* is
+    ours.
+    """
+
+    type: Literal["url_citation"] = "url_citation"
+    url_citation: UrlCitation
     file_citation: FileCitation
 
 

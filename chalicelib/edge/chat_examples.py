@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from chalicelib.contracts.asking import ClaimView
 from chalicelib.contracts.chat_completions import (
     COMPLETION_ID,
+    DOCUMENT_URN,
     Annotation,
     ChatCompletion,
     ChatCompletionRequest,
@@ -18,6 +19,7 @@ from chalicelib.contracts.chat_completions import (
     FileCitation,
     Grounds,
     Message,
+    UrlCitation,
 )
 from chalicelib.contracts.gateway import Usage
 from chalicelib.domain.releases import LIVE
@@ -31,16 +33,16 @@ _CITATION = FileCitation(
     file_id="doc_0kf9w3m2bq7z4t8x1c6v5n0r2h",
     filename="leave.md",
     index=1,
-    start_index=39,
-    end_index=42,
     quote=_SAID,
     page=None,
     heading_path=["Leave"],
     chunk_id="chk_0kf9w3m2bq6f2a8h4w1t9k7m5p_00000",
-    document_start=9,
-    document_end=47,
+    start=9,
+    end=47,
 )
-_MESSAGE = CitedMessage(content=f"{_SAID} [1]", annotations=[Annotation(file_citation=_CITATION)])
+_PLACE = UrlCitation(start_index=39, end_index=42, title="leave.md", url=DOCUMENT_URN + _CITATION.file_id)
+_NOTE = Annotation(url_citation=_PLACE, file_citation=_CITATION)
+_MESSAGE = CitedMessage(content=f"{_SAID} [1]", annotations=[_NOTE])
 _GROUNDS = Grounds(
     run_id=_RUN_ID,
     release=_RELEASE_ID,

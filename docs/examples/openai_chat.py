@@ -11,5 +11,6 @@ for chunk in client.chat.completions.create(model="live", messages=[question], s
     delta = chunk.choices[0].delta
     print(delta.content or "", end="", flush=True)
     for note in getattr(delta, "annotations", None) or []:
-        print(f"\n  {note['file_citation']['filename']}: “{note['file_citation']['quote']}”", end="")
+        cited = note["file_citation"]
+        print(f"\n  [{cited['index']}] {cited['filename']}: “{cited['quote']}”", end="")
 print()

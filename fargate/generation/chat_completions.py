@@ -22,6 +22,7 @@ from chalicelib.contracts.asking import (
 )
 from chalicelib.contracts.chat_completions import (
     COMPLETION_ID,
+    DOCUMENT_URN,
     Annotation,
     ChatCompletion,
     ChatCompletionChunk,
@@ -35,6 +36,7 @@ from chalicelib.contracts.chat_completions import (
     Grounds,
     Message,
     SettingsOfModels,
+    UrlCitation,
 )
 from chalicelib.contracts.gateway import Usage
 from chalicelib.contracts.gateway_events import ChatEnd
@@ -123,7 +125,7 @@ def notes(text: str, citations: Sequence[CitationView]) -> list[Annotation]:
     """Give an annotation for each marker in *text*, in order, code aside."""
     by_marker = {citation.marker: citation for citation in citations}
     found = [(one, by_marker[int(one[1])]) for one in _MARKER.finditer(text) if one[1] and int(one[1]) in by_marker]
-    return [Annotation(file_citation=_file_citation(*one.span(), citation)) for one, citation in found]
+    return [_annotation(*one.span(), citation) for one, citation in found]
 
 
 @dataclass(slots=True)
@@ -187,20 +189,20 @@ def _ignored(request: ChatCompletionRequest, earlier: Sequence[Message], turns: 
     return list(dict.fromkeys([*settings, *left_out, *older, *long]))
 
 
-def _file_citation(start: int, end: int, citation: CitationView) -> FileCitation:
-    return FileCitation(
+def _annotation(start: int, end: int, citation: CitationView) -> Annotation:
+    place = UrlCitation(start_index=start, end_index=end, title=citation.name, url=DOCUMENT_URN + citation.document_id)
+    quoted = FileCitation(
         file_id=citation.document_id,
         filename=citation.name,
         index=citation.marker,
-        start_index=start,
-        end_index=end,
         quote=citation.quote,
         page=citation.page,
         heading_path=citation.heading_path,
         chunk_id=citation.chunk_id,
-        document_start=citation.start,
-        document_end=citation.end,
+        start=citation.start,
+        end=citation.end,
     )
+    return Annotation(url_citation=place, file_citation=quoted)
 
 
 def _usage(answer: Answer) -> Usage:

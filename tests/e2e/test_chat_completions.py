@@ -24,10 +24,6 @@ def chat(platform: RunningPlatform) -> Iterator[openai.OpenAI]:
         yield client
 
 
-def cited(notes: list[Any]) -> list[dict[str, Any]]:
-    return [note["file_citation"] for note in notes]
-
-
 def test_a_chat_is_answered_as_any_question(chat: openai.OpenAI, client: Client) -> None:
     """With the same words, citations, release and run; by the release's id as well as by its alias."""
     answered = client.query(QueryRequest(question=SAMPLE_QUESTION))
@@ -46,12 +42,13 @@ def test_a_chat_is_answered_as_any_question(chat: openai.OpenAI, client: Client)
 def test_annotations_point_at_their_markers(chat: openai.OpenAI, client: Client) -> None:
     """Each from the place in the answer to the exact place in the document."""
     message = chat.chat.completions.create(model="live", messages=QUESTION).choices[0].message
-    notes = cited((message.to_dict())["annotations"])  # type: ignore[arg-type]
-    assert notes
-    for note in notes:
-        assert (message.content or "")[note["start_index"] : note["end_index"]] == f"[{note['index']}]"
-        chunk = next(one for one in client.chunks(note["file_id"]) if one.chunk_id == note["chunk_id"])
-        assert chunk.text[note["document_start"] - chunk.start :].startswith(note["quote"])
+    assert message.annotations
+    for note in message.annotations:
+        place, cited = note.url_citation, (note.model_extra or {})["file_citation"]
+        assert (message.content or "")[place.start_index : place.end_index] == f"[{cited['index']}]"
+        assert (place.title, place.url) == (cited["filename"], f"urn:ragstone:document:{cited['file_id']}")
+        chunk = next(one for one in client.chunks(cited["file_id"]) if one.chunk_id == cited["chunk_id"])
+        assert chunk.text[cited["start"] - chunk.start : cited["end"] - chunk.start] == cited["quote"]
 
 
 def test_a_stream_says_the_same(chat: openai.OpenAI) -> None:

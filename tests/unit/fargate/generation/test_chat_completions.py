@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from openai.types.chat import ChatCompletion as OpenAiCompletion
+from openai.types.chat import ChatCompletionChunk as OpenAiChunk
 
 from chalicelib.contracts.asking import (
     Answer,
@@ -133,13 +135,24 @@ def test_an_answer_is_a_completion() -> None:
     assert (cited["file_id"], cited["filename"], cited["quote"], cited["page"], cited["index"]) == (
         "doc_1", "leave.md", "Everybody has 30 days.", 3, 1,
     )  # fmt: skip
-    assert choice["message"]["content"][cited["start_index"] : cited["end_index"]] == "[1]"
+    place = note["url_citation"]
+    assert (note["type"], place["title"], place["url"]) == ("url_citation", "leave.md", "urn:ragstone:document:doc_1")
+    assert choice["message"]["content"][place["start_index"] : place["end_index"]] == "[1]"
+
+
+def test_strict_clients_read_it_too() -> None:
+    """By OpenAI's own types, to the letter: a citation of any other kind would be refused."""
+    made = OpenAiCompletion.model_validate_json(completion(answer(), [], AT).model_dump_json())
+    assert (made.choices[0].message.annotations or [])[0].url_citation.title == "leave.md"
+    for chunk in streamed(RUN, TokenEvent(text="x"), DONE, with_usage=True):
+        if isinstance(chunk, ChatCompletionChunk):
+            OpenAiChunk.model_validate_json(chunk.model_dump_json())
 
 
 def test_every_marker_has_its_annotation() -> None:
     """Counted in characters, whatever stands before; code, and numbers that cite nothing, have none."""
     text = "🙂 Leave [1] is 30 days `days[1]` [1][2]."
-    found = [one.file_citation for one in notes(text, answer().citations)]
+    found = [one.url_citation for one in notes(text, answer().citations)]
     assert [(one.start_index, one.end_index) for one in found] == [(8, 11), (33, 36)]
     assert [text[one.start_index : one.end_index] for one in found] == ["[1]", "[1]"]
 
