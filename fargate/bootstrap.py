@@ -211,7 +211,13 @@ class Services:
             "gateway": lambda: gateway_routes.routers(self.gateway, identity),
         }
         return service_app(
-            name, routers[name](), authenticate=identity, version=self.core.version, metrics=self._metrics
+            name,
+            routers[name](),
+            authenticate=identity,
+            version=self.core.version,
+            metrics=self._metrics,
+            # The gateway leads streams past the edge, to pages too.
+            allowed_origins=self.core.settings.allowed_origins if name == "generation" else (),
         )
 
     async def prepare(self) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 from chalice.app import AuthRequest, AuthResponse, Blueprint, Chalice, Request, Response
 
+from chalicelib.contracts.cross_origin import TRACE_ID_HEADER, headers_for
 from chalicelib.edge import auth, problems
 from chalicelib.edge.catalogue import RESOURCES
-from chalicelib.edge.cross_origin import TRACE_ID_HEADER, headers_for, origins_for, preflight
+from chalicelib.edge.cross_origin import origins_for, preflight
 from chalicelib.edge.dependencies import Edge
 from chalicelib.edge.operations import Resource
 from chalicelib.edge.typed import current_request, view_of
@@ -62,7 +63,7 @@ def _blueprint(resource: Resource, edge: Edge, authorizer: Any) -> Blueprint:
 def _register_preflights(app: Chalice) -> None:
     for path, entries in list(app.routes.items()):
         name = f"preflight{path.translate(_NAME)}"
-        app.route(path, methods=["OPTIONS"], name=name, content_types=[])(preflight(list(entries)))
+        app.route(path, methods=["OPTIONS"], name=name, content_types=[])(preflight(path, list(entries)))
 
 
 _NAME = str.maketrans({"/": "_", "-": "_", "{": None, "}": None, ".": "_"})

@@ -6,28 +6,31 @@ Preflights are answered here and not by the gateway: its template would hold one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from chalice.app import HeadersType, Response
 
-from chalicelib.edge.repeats import KEY_HEADER, REPLAYED_HEADER
+from chalicelib.contracts.cross_origin import ANY
+from chalicelib.edge.problems import OPENAI_PATHS
+from chalicelib.edge.repeats import KEY_HEADER
 from chalicelib.observability.spans import TRACE_HEADER
 
-TRACE_ID_HEADER = "X-Trace-Id"
 PAGES_PREFIXES = ("/public/", "/widget/")
-_ANY = "*"
 _MAX_AGE_S = 600
+_TAKEN = f"Authorization, Content-Type, If-Match, {KEY_HEADER}, {TRACE_HEADER}"
 
 
-def preflight(methods: Sequence[str]) -> Callable[..., Response]:
-    """Give the view that answers ``OPTIONS`` of a path that has *methods*."""
+def preflight(path: str, methods: Sequence[str]) -> Callable[..., Response]:
+    """Give the view that answers ``OPTIONS`` of *path*, which has *methods*."""
     allow = ", ".join([*sorted(methods), "OPTIONS"])
+    # OpenAI's client in a browser sends a dozen headers of its own; the star does not stand for the credential.
+    taken = "Authorization, *" if path in OPENAI_PATHS else _TAKEN
 
     def options(**_path: str) -> Response:
         headers: HeadersType = {
             "Allow": allow,
             "Access-Control-Allow-Methods": allow,
-            "Access-Control-Allow-Headers": f"Authorization, Content-Type, If-Match, {KEY_HEADER}, {TRACE_HEADER}",
+            "Access-Control-Allow-Headers": taken,
             "Access-Control-Max-Age": str(_MAX_AGE_S),
         }
         return Response("", headers, 204)
@@ -41,23 +44,4 @@ def origins_for(path: str, allowed_origins: Sequence[str]) -> Sequence[str]:
 
     Such a path takes no credential that a browser would send by itself, and asks the token for its origins instead.
     """
-    return (_ANY,) if path.startswith(PAGES_PREFIXES) else allowed_origins
-
-
-def headers_for(request: Mapping[str, str], allowed_origins: Sequence[str]) -> dict[str, str]:
-    """
-    Give the headers that let the page of an allowed origin read the response; none without allowed origins.
-
-    *request* is the request's headers, whose names are found whatever their case.
-    """
-    if not allowed_origins:
-        return {}
-    if _ANY in allowed_origins:
-        return _readable_by(_ANY)
-    origin = request.get("origin", "")
-    return {"Vary": "Origin"} | (_readable_by(origin) if origin in allowed_origins else {})
-
-
-def _readable_by(origin: str) -> dict[str, str]:
-    exposed = f"{TRACE_ID_HEADER}, {REPLAYED_HEADER}, ETag, Retry-After"
-    return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": exposed}
+    return (ANY,) if path.startswith(PAGES_PREFIXES) else allowed_origins

@@ -10,12 +10,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from chalicelib.contracts.common import Problem
+from chalicelib.contracts.cross_origin import REPLAYED_HEADER, TRACE_ID_HEADER
 from chalicelib.domain.identifiers import ID_PATTERN, INDEX_NAME_PATTERN
 from chalicelib.edge import problems
-from chalicelib.edge.cross_origin import TRACE_ID_HEADER
 from chalicelib.edge.examples import EXAMPLES, TRACE_ID
 from chalicelib.edge.operations import Method, Operation, Resource
-from chalicelib.edge.repeats import KEY_HEADER, REPLAYED_HEADER
+from chalicelib.edge.repeats import KEY_HEADER
 from chalicelib.errors import (
     BadUpstream,
     BudgetExceeded,

@@ -16,7 +16,6 @@ from chalicelib.observability.logs import get_logger
 from chalicelib.repositories.idempotency import RecordedAnswer
 
 KEY_HEADER = "Idempotency-Key"
-REPLAYED_HEADER = "Idempotent-Replayed"
 _KEY = re.compile(r"[!-~]{1,255}")
 
 log = get_logger(__name__)

@@ -9,12 +9,13 @@ from typing import Any
 from chalice.app import HeadersType, Request, Response
 from pydantic import BaseModel
 
+from chalicelib.contracts.cross_origin import REPLAYED_HEADER
 from chalicelib.domain.access import Permission, Principal, allows
 from chalicelib.edge import problems, reading
 from chalicelib.edge.dependencies import Edge
 from chalicelib.edge.feedback_access import feedback_scope
 from chalicelib.edge.operations import Call, Operation, PageCall, Visit
-from chalicelib.edge.repeats import KEY_HEADER, REPLAYED_HEADER, Reply, once
+from chalicelib.edge.repeats import KEY_HEADER, Reply, once
 from chalicelib.errors import Forbidden, NotFound, RagError, Unauthenticated
 from chalicelib.observability.logs import bind, get_logger
 from chalicelib.observability.spans import current_trace_id, span

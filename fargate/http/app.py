@@ -11,6 +11,7 @@ from chalicelib.contracts.health import Health
 from chalicelib.observability.metrics import Metrics
 from fargate.http import problems
 from fargate.http.body_limit import DEFAULT_LIMIT_BYTES, BodyLimit
+from fargate.http.cross_origin import Readable
 from fargate.http.express import Express, ExpressRoute
 from fargate.http.identity import Authenticate
 from fargate.http.rim import Rim
@@ -25,12 +26,14 @@ def service_app(
     metrics: Metrics | None = None,
     body_limit_bytes: int = DEFAULT_LIMIT_BYTES,
     lifespan: Lifespan[FastAPI] | None = None,
+    allowed_origins: Sequence[str] = (),
 ) -> FastAPI:
     """
     Give the app of the service *name*: its *routers*, whose paths begin with ``/name``, behind what all services share.
 
     Every route of theirs needs an identity token, whether or not it asks for a principal; only ``/name/health`` and
-    ``/name/openapi.json`` answer anybody. Give the same *authenticate* that the routers got: it then runs once.
+    ``/name/openapi.json`` answer anybody. Give the same *authenticate* that the routers got: it then runs once. Pages
+    of *allowed_origins* may read what it answers them.
     """
     app = FastAPI(
         title=f"Ragstone {name}",
@@ -48,8 +51,10 @@ def service_app(
         Express, routes=[one for each in routers for one in each.routes if isinstance(one, ExpressRoute)]
     )
     app.add_middleware(BodyLimit, limit_bytes=body_limit_bytes)
-    # Added last, so it stands outermost.
+    # Added last, so they stand outermost.
     app.add_middleware(Rim, service=name, metrics=metrics or Metrics("Ragstone", None))
+    if allowed_origins:
+        app.add_middleware(Readable, allowed_origins=allowed_origins)
     return app
 
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chalicelib.contracts.cross_origin import TRACE_ID_HEADER
 from chalicelib.errors import RagError
 from chalicelib.observability.logs import bind, get_logger
 from chalicelib.observability.metrics import Metrics
 from chalicelib.observability.spans import TRACE_HEADER, current_trace_id, span, start_trace
 from fargate.http.problems import problem_response
-
-TRACE_ID_HEADER = "X-Trace-Id"
 
 log = get_logger(__name__)
 

@@ -20,11 +20,12 @@ from chalice.local import LocalGateway, LocalGatewayException, NotAuthorizedErro
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chalicelib.contracts.cross_origin import TRACE_ID_HEADER, headers_for
 from chalicelib.contracts.identity import HEADER
 from chalicelib.edge import problems
-from chalicelib.edge.cross_origin import TRACE_ID_HEADER, headers_for, origins_for
+from chalicelib.edge.cross_origin import origins_for
 from chalicelib.edge.streams import STREAMS
 from chalicelib.errors import NotFound, PayloadTooLarge, RagError, Unauthenticated
 from chalicelib.observability.spans import TRACE_HEADER, start_trace
@@ -81,14 +82,7 @@ class ApiGateway:
         headers = MutableHeaders(raw=[pair for pair in scope["headers"] if pair[0] != b"authorization"])
         headers[HEADER] = token
         target = {**scope, "path": path, "raw_path": path.encode(), "headers": headers.raw}
-        readable = headers_for(request.headers, self._allowed_origins)
-
-        async def send_readable(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(raw=message.setdefault("headers", [])).update(readable)
-            await send(message)
-
-        await self._streaming(target, receive, send_readable)
+        await self._streaming(target, receive, send)
 
     def _refusal(self, error: RagError, target: str, headers: Mapping[str, str]) -> Response:
         trace_id = start_trace(headers.get(TRACE_HEADER))

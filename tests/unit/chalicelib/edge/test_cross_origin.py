@@ -52,6 +52,13 @@ def test_problems_can_be_read_as_well(shared: World) -> None:
     assert reply.headers["access-control-allow-origin"] == CHAT
 
 
+@pytest.mark.parametrize("path", ["/chat/completions", "/models"])
+def test_openais_client_may_send_its_own_headers_from_a_page(shared: World, path: str) -> None:
+    """There are many; the credential has to be named beside the star."""
+    reply = shared.ask("OPTIONS", path, headers={"Origin": CHAT, "Access-Control-Request-Method": "POST"})
+    assert (reply.status, reply.headers["access-control-allow-headers"]) == (204, "Authorization, *")
+
+
 def test_a_preflight_needs_no_credential(shared: World) -> None:
     """Browsers send none with it; it says what the path takes."""
     reply = shared.ask("OPTIONS", "/documents", headers={"Origin": CHAT, "Access-Control-Request-Method": "POST"})
