@@ -13,7 +13,7 @@ from chalicelib.contracts.chat_completions import (
     ChatCompletionRequest,
     ChatQuestion,
 )
-from chalicelib.contracts.events import HEARTBEAT_S
+from chalicelib.contracts.events import HEARTBEAT_S, MEDIA_TYPE
 from chalicelib.contracts.gateway_events import DONE, ChatEnd, encode_chunk, encode_error
 from chalicelib.domain.access import Permission, Principal
 from chalicelib.ports.services import Generator
@@ -36,7 +36,7 @@ def chat_router(
     asks = of_request(Permission.ASK, authenticate)
     routes = APIRouter(prefix="/generation", tags=["generation"], route_class=openai_route(asks))
 
-    @routes.post("/chat/completions", response_model=ChatCompletion)
+    @routes.post("/chat/completions", response_model=ChatCompletion, responses={200: {"content": {MEDIA_TYPE: {}}}})
     async def chat(request: ChatCompletionRequest, http: Request, principal: Principal = Depends(asks)) -> Response:
         """Answer the last message; as server-sent events where *stream* asks for them."""
         question, created = question_of(request), int(now())
