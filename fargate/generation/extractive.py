@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 
@@ -23,14 +23,17 @@ from chalicelib.domain.runs import Passage, Usage
 from chalicelib.errors import Unavailable
 from chalicelib.ports.models import Embedder, Purpose
 from fargate.generation.abstention import abstention
+from fargate.generation.claim_words import content_words
 from fargate.generation.drafts import Draft, Statement
 from fargate.generation.evidence import citation
-from fargate.generation.sentences import Sentence, sentences
+from fargate.generation.sentences import Sentence, plain, sentences
 
 MAX_PASSAGES = 2
 """Sentences of more passages than these rarely make one answer."""
 NEXT_TO_BEST = 0.8
 """A further sentence must be worth this share of the best one."""
+ENOUGH_SAID = 2 / 3
+"""No further sentence once those chosen have this share of the question's words: what follows is rarely the answer."""
 REDUNDANT = 0.92
 """Two sentences whose cosine is higher say the same."""
 MAX_CANDIDATES = 200
@@ -72,7 +75,7 @@ class ExtractiveAnswerer:
                 f"The embedder {config.recipe.embedder.name!r} does not run here; start it and ask again."
             )
         compared, usage = await _compare(question, candidates, passages, embedder)
-        chosen = _choose(compared, config.answer)
+        chosen = _choose(question, compared, config.answer)
         if not chosen:
             return abstention(question, passages, usage)
         return _answer([compared.candidates[place] for place in chosen], usage)
@@ -126,19 +129,27 @@ async def _compare(
     return _Compared(candidates, vectors[: len(candidates)], scores), usage
 
 
-def _choose(compared: _Compared, settings: GenerationSettings) -> list[int]:
+def _choose(question: str, compared: _Compared, settings: GenerationSettings) -> list[int]:
     """Give the places of the sentences that answer, in reading order; none when even the best is worth too little."""
     ranked = sorted(range(len(compared.scores)), key=lambda place: (-compared.scores[place], place))
     best = compared.scores[ranked[0]]
     if best < settings.abstain_below:
         return []
+    asked = frozenset(content_words(question))
     chosen: list[int] = []
     for place in ranked:
         if len(chosen) == settings.max_sentences or compared.scores[place] < best * NEXT_TO_BEST:
             break
+        if chosen and _is_said(asked, [compared.candidates[other] for other in chosen]):
+            break
         if _adds(compared, place, chosen):
             chosen.append(place)
     return sorted(chosen)
+
+
+def _is_said(asked: Set[str], chosen: Sequence[_Candidate]) -> bool:
+    said = {word for candidate in chosen for word in content_words(plain(candidate.sentence.shown))}
+    return bool(asked) and len(asked & said) >= ENOUGH_SAID * len(asked)
 
 
 def _adds(compared: _Compared, place: int, chosen: Sequence[int]) -> bool:

@@ -127,6 +127,19 @@ def test_an_embedder_that_does_not_run_here_is_said_so() -> None:
         asyncio.run(write())
 
 
+KEPT = "Everybody has thirty days of leave. Everybody takes days of leave in winter."
+
+
+@pytest.mark.parametrize(
+    ("question", "sentences"),
+    [("days of leave for everybody", 1), ("days of leave for everybody when winter comes to Leipzig", 2)],
+)
+def test_nothing_is_added_to_a_sentence_that_says_what_was_asked(question: str, sentences: int) -> None:
+    """Once two thirds of the question's words are said, what comes next is rarely the answer."""
+    _, draft = answered([passage(KEPT, cosine=0.9)], question, abstain_below=0.1)
+    assert len(draft.citations) == sentences
+
+
 words = st.lists(st.sampled_from(["leave", "days", "**thirty**", "[1]", "|", "\n\n", "- ", "Dr.", "end.", "why?"]))
 
 
