@@ -307,6 +307,10 @@ def _vector_store(core: Core) -> VectorIndex:
         from fargate.adapters.s3_vectors import S3Vectors
 
         return S3Vectors(client("s3vectors"), str(settings.vector_bucket), core.clock)
+    if settings.postgres_url and settings.vectors == "pgvector":
+        from fargate.adapters.pgvector_vectors import PgVector
+
+        return PgVector(settings.postgres_url.get_secret_value())
     return SqliteVectors(settings.data_dir.resolve() / "vectors", memory_bytes=settings.vector_cache_mb * MEBIBYTE)
 
 

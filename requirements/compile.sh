@@ -6,5 +6,5 @@ cd "$(dirname "$0")/.."
 newest=$(date -u -d '7 days ago' +%F)
 common=(--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --universal --python-version 3.11
   --exclude-newer "$newest" --exclude-newer-package "boto3=$(date -u +%F)" --exclude-newer-package "botocore=$(date -u +%F)" --quiet)
-uv pip compile pyproject.toml "${common[@]}" --extra services --extra ocr --extra multilingual --extra dev -o requirements/dev.txt
-uv pip compile pyproject.toml "${common[@]}" --extra services -c requirements/dev.txt -o requirements/run.txt
+uv pip compile pyproject.toml "${common[@]}" --extra services --extra pgvector --extra ocr --extra multilingual --extra dev -o requirements/dev.txt
+uv pip compile pyproject.toml "${common[@]}" --extra services --extra pgvector -c requirements/dev.txt -o requirements/run.txt

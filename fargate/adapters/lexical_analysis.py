@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -20,8 +20,10 @@ from chalicelib.domain.words import words_of
 
 TERM_BITS = 48
 MAX_COUNT = 2**16 - 1
+WRITTEN_CHARACTERS = 7
 MAX_REMEMBERED_WORDS = 200_000
 
+_DIGITS = "0123456789abcdefghijklmnopqrstuv"
 _SNOWBALL = {
     "ar": "arabic",
     "ca": "catalan",
@@ -63,6 +65,11 @@ class AnalysedText:
 
     terms: bytes
     counts: bytes
+
+    def counted(self) -> Iterator[tuple[int, int]]:
+        """Give each term with how often it occurs."""
+        count = len(self.counts) // 2
+        return zip(struct.unpack(f"<{count}Q", self.terms), struct.unpack(f"<{count}H", self.counts), strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,11 @@ class Analysers:
 def analysed_as(language: str) -> str:
     """Give *language*, or the empty string for those that have neither stems nor stop words here, which are as one."""
     return language if language in _SNOWBALL or language in STOP_WORDS else ""
+
+
+def written(term: int) -> str:
+    """Give *term* as a word of `WRITTEN_CHARACTERS` letters and digits, for stores that search words; 35 bits of it."""
+    return "".join([_DIGITS[(term >> (5 * place)) & 31] for place in range(WRITTEN_CHARACTERS)])
 
 
 def _distinct(terms: Sequence[int | None]) -> tuple[int, ...]:

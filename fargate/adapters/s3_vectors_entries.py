@@ -6,15 +6,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from chalicelib.domain.documents import Metadata
 from chalicelib.domain.metadata import TEXT_KEY
 from chalicelib.errors import InvalidRequest
 from chalicelib.ports.vectors import VectorRecord
 from fargate.adapters.lexical_analysis import Analysers
 from fargate.adapters.s3_vectors_texts import searchable, text_of
-from fargate.adapters.vector_checks import unpacked
+from fargate.adapters.vector_checks import packed, unpacked
 
 MAX_METADATA_BYTES = 40 * 1024
 MAX_PAYLOAD_BYTES = 19 * 1024 * 1024
@@ -41,8 +39,7 @@ def entry_of(record: VectorRecord, language: str, analysers: Analysers) -> Entry
 def record_of(found: Mapping[str, Any]) -> VectorRecord:
     """Give back the record that `entry_of` made *found* from."""
     text, language = text_of(found["metadata"][TEXT_KEY])
-    vector = np.array(found["data"]["float32"], "<f4").tobytes()
-    return VectorRecord(found["key"], vector, text, metadata_of(found["metadata"]), language)
+    return VectorRecord(found["key"], packed(found["data"]["float32"]), text, metadata_of(found["metadata"]), language)
 
 
 def metadata_of(stored: Mapping[str, Any]) -> Metadata:

@@ -9,26 +9,20 @@ and gives each key one of them.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from itertools import chain
 from urllib.parse import quote, unquote
 
-from fargate.adapters.lexical_analysis import Analyser, QueryTerm
+from fargate.adapters.lexical_analysis import WRITTEN_CHARACTERS, Analyser, QueryTerm, written
 
 MAX_QUERY_CHARACTERS = 1_024
-_DIGITS = "0123456789abcdefghijklmnopqrstuv"
-_LENGTH = 7
-_SEARCHED = MAX_QUERY_CHARACTERS // (_LENGTH + 1)
+_SEARCHED = MAX_QUERY_CHARACTERS // (WRITTEN_CHARACTERS + 1)
 _NO_LANGUAGE = "0"
 
 
 def searchable(text: str, language: str | None, analyser: Analyser) -> str:
     """Give what is stored for *text*; `text_of` and `terms_of` take it apart."""
-    analysed = analyser.analyse(text)
-    count = len(analysed.counts) // 2
-    terms, counts = struct.unpack(f"<{count}Q", analysed.terms), struct.unpack(f"<{count}H", analysed.counts)
-    words = chain.from_iterable([_word(term)] * times for term, times in zip(terms, counts, strict=True))
+    words = chain.from_iterable([written(term)] * times for term, times in analyser.analyse(text).counted())
     return f"{text}\n{' '.join([quote(language, safe='') if language else _NO_LANGUAGE, *words])}"
 
 
@@ -52,13 +46,9 @@ def question(terms: Sequence[QueryTerm]) -> str:
     """
     rounds = max((len(term.terms) for term in terms), default=0)
     forms = [term.terms[turn] for turn in range(rounds) for term in terms if turn < len(term.terms)]
-    return " ".join(_word(form) for form in dict.fromkeys(forms))[: _SEARCHED * (_LENGTH + 1)].strip()
+    return " ".join(written(form) for form in dict.fromkeys(forms))[: _SEARCHED * (WRITTEN_CHARACTERS + 1)].strip()
 
 
 def matched(terms: Sequence[QueryTerm], held: frozenset[str]) -> list[str]:
     """Give the asker's words of which a text that has the terms *held* has any form."""
-    return [term.word for term in terms if any(_word(form) in held for form in term.terms)]
-
-
-def _word(term: int) -> str:
-    return "".join([_DIGITS[(term >> (5 * place)) & 31] for place in range(_LENGTH)])
+    return [term.word for term in terms if any(written(form) in held for form in term.terms)]

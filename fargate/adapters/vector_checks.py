@@ -89,6 +89,11 @@ def unpacked(packed: bytes) -> NDArray[np.float32]:
     return np.frombuffer(packed, "<f4")
 
 
+def packed(numbers: Sequence[float]) -> bytes:
+    """Give the packed vector of *numbers*."""
+    return np.array(numbers, "<f4").tobytes()
+
+
 def _check_keys(keys: Sequence[str], most: int) -> None:
     if len(keys) > most:
         raise InvalidRequest(f"{len(keys)} keys in one call; at most {most} are allowed")

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from chalicelib.ports.vectors import VectorIndex, VectorQuery
+from fargate.adapters.pgvector_vectors import PgVector
 from fargate.adapters.s3_vectors import S3Vectors
 from fargate.adapters.sqlite_vectors import SqliteVectors
 from tests.contract.vectors_contract import INDEX, SPEC, VectorsContract, keys, pack, record
 from tests.fakes.clock import HandClock
+from tests.fakes.postgres import Postgres, postgres_server
 from tests.fakes.s3_vectors_server import S3VectorsServer, s3_vectors_server
 
 _OTHER_PROCESS = """
@@ -62,6 +64,13 @@ def s3_vectors() -> Iterator[S3VectorsServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """Serve PostgreSQL to the tests of this module."""
+    with postgres_server() as server:
+        yield server
+
+
 class TestS3Vectors(VectorsContract):
     """Amazon S3 Vectors, as the strict server of `tests.fakes` has it."""
 
@@ -82,3 +91,27 @@ class TestS3Vectors(VectorsContract):
     def elsewhere(self, s3_vectors: S3VectorsServer, bucket: str) -> VectorIndex:
         """Give another view of the same store, which remembers nothing of the first."""
         return S3Vectors(s3_vectors.client, bucket, HandClock(), sleep=lambda _: None)
+
+
+class TestPgVector(VectorsContract):
+    """PostgreSQL with pgvector, by a role that is nobody special."""
+
+    @pytest.fixture
+    def schema(self, postgres: Postgres) -> Iterator[str]:
+        """Give a schema of its own."""
+        with postgres.schema() as name:
+            yield name
+
+    @pytest.fixture
+    def vectors(self, postgres: Postgres, schema: str) -> Iterator[VectorIndex]:
+        """Give an empty store."""
+        store = PgVector(postgres.url, schema)
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def elsewhere(self, vectors: VectorIndex, postgres: Postgres, schema: str) -> Iterator[VectorIndex]:
+        """Give another view of the same store, with connections of its own."""
+        store = PgVector(postgres.url, schema)
+        yield store
+        store.close()

