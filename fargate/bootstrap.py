@@ -147,6 +147,7 @@ class Services:
             embedders=self.embedders,
             gateway=self.gateway,
             clock=self.core.clock,
+            metrics=self._metrics,
         )
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from contextvars import copy_context
@@ -35,6 +36,7 @@ from chalicelib.domain.releases import EXTRACTIVE, ClaimPolicy, GenerationSettin
 from chalicelib.domain.runs import Run
 from chalicelib.errors import InvalidRequest, RagError
 from chalicelib.observability.logs import get_logger
+from chalicelib.observability.metrics import Metrics
 from chalicelib.observability.spans import current_trace_id
 from chalicelib.observability.stages import Stages
 from chalicelib.ports.clock import Clock
@@ -82,6 +84,7 @@ class GenerationService:
         gateway: ModelGateway | None = None,
         link_hosts: LinkHosts = lambda _: (),
         feedback_token: FeedbackToken = lambda _tenant, _run: None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._releases = releases
         self._retriever = retriever
@@ -93,6 +96,7 @@ class GenerationService:
         self._claim_check = ClaimCheck(embedders, gateway)
         self._link_hosts = link_hosts
         self._feedback_token = feedback_token
+        self._metrics = metrics or Metrics("Ragstone", None)
         self._previewing = Previewing(releases, retriever, clock, entropy)
         self._clock = clock
         self._entropy = entropy
@@ -300,6 +304,7 @@ class GenerationService:
     def _keep(self, answering: Answering, run: Run) -> None:
         tenant = answering.principal.tenant
         self._runs.add(tenant, run)
+        self._count(run)
         if run.error is not None:
             return
         # From here on the answer is good and stored, whatever fails.
@@ -312,6 +317,12 @@ class GenerationService:
                 self._remembered.remember(tenant, answering.fingerprint(), run, answering.remembered_s)
         except RagError:
             log.exception("answer_not_remembered", run_id=run.run_id)
+
+    def _count(self, run: Run) -> None:
+        outcome = run.error or ("abstained" if run.abstained else "repeated" if run.repeats else "answered")
+        self._metrics.count("Answers", 1, Model=run.model or "", Outcome=outcome)
+        for verdict, number in Counter(claim.verdict for claim in run.claims).items():
+            self._metrics.count("Claims", number, Verdict=verdict)
 
     async def _leave(self, answering: Answering, error: str) -> None:
         """Store the run of a question that was not answered; what failed is told on, whether this succeeds or not."""

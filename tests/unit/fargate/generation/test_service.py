@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +33,7 @@ from chalicelib.domain.indexes import Recipe
 from chalicelib.domain.releases import EXTRACTIVE, GenerationSettings, ReleaseConfig
 from chalicelib.domain.runs import Passage, Run, RunKind, Verdict
 from chalicelib.errors import InvalidRequest, NotFound, Unavailable
+from chalicelib.observability.metrics import Metrics
 from chalicelib.observability.spans import start_trace
 from chalicelib.ports.services import Retriever
 from chalicelib.repositories.remembered_answers import RememberedAnswers
@@ -363,3 +366,17 @@ def test_the_models_are_listed(known: Knowledge) -> None:
         ("model", EXTRACTIVE, True),
         ("model", "other", False),
     ]
+
+
+def test_answers_and_verdicts_are_counted(known: Knowledge) -> None:
+    """By model and outcome: answered, abstained, or the code of what failed."""
+    stream = io.StringIO()
+    metrics = Metrics("Ragstone", stream)
+    service = generation(known, metrics=metrics)
+    known.add(LEAVE)
+    ask(service)
+    ask(service, question="Which violin concertos were composed in Leipzig?")
+    metrics.flush()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    counted = {line.get("Outcome") or line["Verdict"]: line.get("Answers") or line["Claims"] for line in lines}
+    assert counted == {"answered": 1, "abstained": 1, "supported": 1}
