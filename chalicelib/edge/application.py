@@ -73,7 +73,7 @@ def _around(edge: Edge) -> Callable[[Request, Callable[[Request], Response]], Re
     """Give the middleware that every request passes: its trace, its log line, and what every response carries."""
 
     def around(request: Request, respond: Callable[[Request], Response]) -> Response:
-        trace_id = start_trace(request.headers.get(TRACE_HEADER))
+        trace_id = start_trace(edge.trace_of_host() or request.headers.get(TRACE_HEADER))
         started = edge.clock.monotonic()
         token = current_request.set(request)
         try:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from chalicelib.bootstrap import Core, core, published_keys, readable_traces, remote_services
@@ -106,7 +107,7 @@ def edge_from_environment() -> Edge:
     opened = ExitStack()
     base = opened.enter_context(core(settings))
     services = opened.enter_context(remote_services(base))
-    return assemble(
+    edge = assemble(
         base,
         ingestor=_given(services.ingestor, "RAGSTONE_INGESTION_URL"),
         retriever=_given(services.retriever, "RAGSTONE_RETRIEVAL_URL"),
@@ -116,6 +117,7 @@ def edge_from_environment() -> Edge:
         traces=readable_traces(settings),
         users=user_tokens(base),
     )
+    return replace(edge, trace_of_host=lambda: os.environ.get("_X_AMZN_TRACE_ID"))
 
 
 def user_tokens(base: Core) -> UserTokens | None:

@@ -80,3 +80,5 @@ class Edge:
     users: UserTokens | None
     readiness: Callable[[], list[Dependency]]
     allowed_origins: tuple[str, ...] = ()
+    trace_of_host: Callable[[], str | None] = lambda: None
+    """Gives the ``X-Amzn-Trace-Id`` that the host has for this request; Lambda hands none on in the request itself."""

@@ -26,7 +26,6 @@ class XraySpans:
     """
 
     def __init__(self, address: str | None = None) -> None:
-        _close(xray_recorder.emitter)  # the SDK opens one at import, which nobody uses here
         self._emitter = UDPEmitter(address or os.environ.get("AWS_XRAY_DAEMON_ADDRESS", DEFAULT_DAEMON_ADDRESS))
 
     def record(self, span: Span) -> None:
@@ -72,3 +71,6 @@ def _service(span: Span) -> str:
 
 def _close(emitter: UDPEmitter) -> None:
     emitter._socket.close()  # noqa: SLF001  the SDK has no word for it
+
+
+_close(xray_recorder.emitter)  # the SDK opens one when it is imported, which nobody uses here

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from chalicelib.contracts.health import Dependency
 from chalicelib.domain.access import Role
 from tests.fakes.edge_world import World
@@ -40,3 +42,12 @@ def test_readiness_names_what_fails(world: World) -> None:
     assert reply.problem == (503, "unavailable")
     assert [one["status"] for one in reply.body["dependencies"]] == ["ok", "failing"]
     assert "retrieval" in reply.body["detail"]
+
+
+def test_the_hosts_trace_goes_before_the_callers(tmp_path: Path) -> None:
+    """In Lambda the trace that goes on stands in the environment, whatever a header says."""
+    root = "1-5759e988-bd862e3fe1be46a994272793"
+    host = World(tmp_path, trace_of_host=lambda: f"Root={root};Parent=53995c3f42cd8ad8;Sampled=1")
+    reply = host.ask("GET", "/health", headers={"X-Amzn-Trace-Id": "Root=1-00000000-000000000000000000000000"})
+    assert reply.headers["x-trace-id"] == root
+    host.close()

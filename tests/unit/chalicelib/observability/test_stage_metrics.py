@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 
@@ -17,13 +18,19 @@ def test_every_stage_is_timed_and_its_failures_counted() -> None:
     """By the stage's name alone; the spans themselves go on to where they are kept."""
     stream, kept = io.StringIO(), LocalSpans()
     metrics = Metrics("Ragstone", stream, lambda: 0.0)
-    spans.configure(StageMetrics(metrics, kept))
-    try:
+
+    async def work() -> str:
+        trace_id = spans.start_trace()
         for _ in range(2):
             with span("retrieval.search", top_k=5):
-                trace_id = spans.current_trace_id()
+                pass
         with pytest.raises(ValueError, match="x"), span("generation.write"):
             raise ValueError("x")
+        return trace_id
+
+    spans.configure(StageMetrics(metrics, kept))
+    try:
+        trace_id = asyncio.run(work())
     finally:
         spans.configure(None)
     metrics.flush()
@@ -31,4 +38,4 @@ def test_every_stage_is_timed_and_its_failures_counted() -> None:
     assert len(lines["retrieval.search"]["StageDuration"]) == 2
     assert "StageErrors" not in lines["retrieval.search"]
     assert lines["generation.write"]["StageErrors"] == 1
-    assert [one.name for one in kept.trace(trace_id or "")] == ["retrieval.search"]
+    assert [one.name for one in kept.trace(trace_id)] == ["retrieval.search", "retrieval.search", "generation.write"]
