@@ -34,6 +34,7 @@ FIRST_WAIT_S = 0.02
 
 _DENIED = frozenset(
     {
+        "403",  # what an answer without a body has in a code's place
         "AccessDenied",
         "AccessDeniedException",
         "UnrecognizedClientException",

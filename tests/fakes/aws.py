@@ -85,8 +85,13 @@ class Aws:
 
 @cache
 def _client(url: str, service: str) -> Any:
-    session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
-    return session.client(service, config=config(service), endpoint_url=url)
+    return session().client(service, config=config(service), endpoint_url=url)
+
+
+@cache
+def session() -> boto3.session.Session:
+    """Give the session that all clients are made in; what it loads, it loads once."""
+    return boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
 
 
 class _Quiet(WSGIRequestHandler):

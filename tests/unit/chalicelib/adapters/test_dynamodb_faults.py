@@ -2,81 +2,47 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-import boto3
 import pytest
-from botocore.awsrequest import AWSRequest, AWSResponse
-from botocore.config import Config
-from botocore.exceptions import ReadTimeoutError
+from botocore.awsrequest import AWSRequest
 
-from chalicelib.adapters.aws_clients import CONFIG
 from chalicelib.adapters.dynamodb_table import DynamoDbTable
 from chalicelib.errors import ConditionFailed, Misconfigured, Unavailable
 from chalicelib.ports.table import Delete, Item, Key, Put, TableName
 from tests.fakes.aws import Aws
+from tests.fakes.aws_faults import ATTEMPTS, SECRET, FaultyWay, says, slow
 from tests.fakes.clock import HandClock
 
 KEY = Key(TableName.CONFIG, "acme#routes", "chat")
 OTHER = Key(TableName.CONFIG, "acme#routes", "judge")
-SECRET = "what-only-the-request-knows"
-
-
-class _Raw:
-    """A body that is there."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def stream(self, **_: object) -> Iterator[bytes]:
-        """Give it whole."""
-        yield self._body
 
 
 @dataclass
 class Faulty:
-    """A table whose requests meet *faults*, one each, before they go their way; *sent* counts them."""
+    """A table whose requests meet what *way* has for them."""
 
     table: DynamoDbTable
     prefix: str
-    faults: list[Callable[[AWSRequest], AWSResponse | None]] = field(default_factory=list)
-    sent: int = 0
-
-    def meet(self, request: AWSRequest, **_: Any) -> AWSResponse | None:
-        """Answer in DynamoDB's place, or let *request* go."""
-        self.sent += 1
-        return self.faults.pop(0)(request) if self.faults else None
-
-
-def says(status: int, code: str) -> Callable[[AWSRequest], AWSResponse]:
-    """Give an answer that says no, in words that repeat the request."""
-    body = json.dumps({"__type": f"com.amazonaws#{code}", "message": SECRET}).encode()
-    return lambda request: AWSResponse(request.url, status, {}, _Raw(body))
+    way: FaultyWay
 
 
 @pytest.fixture
 def faulty(aws: Aws) -> Iterator[Faulty]:
-    session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-central-1")
-    quick = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
-    client = session.client("dynamodb", config=quick, endpoint_url=aws.url)
-    prefix = aws.tables(TableName.CONFIG)
-    world = Faulty(DynamoDbTable(client, prefix, HandClock()), prefix)
-    client.meta.events.register_first("before-send.dynamodb.*", world.meet)
-    yield world
-    client.close()
+    way, prefix = FaultyWay.to(aws.url, "dynamodb"), aws.tables(TableName.CONFIG)
+    yield Faulty(DynamoDbTable(way.client, prefix, HandClock()), prefix, way)
+    way.client.close()
 
 
 def lose_the_answer(faulty: Faulty, aws: Aws, item: Item) -> None:
     """Let the next request put *item* there, and its answer be lost."""
 
-    def lost(request: AWSRequest) -> AWSResponse | None:
+    def lost(request: AWSRequest) -> None:
         DynamoDbTable(aws.client("dynamodb"), faulty.prefix, HandClock()).write(Put(item, if_absent=True))
-        raise ReadTimeoutError(endpoint_url=request.url)
+        slow(request)
 
-    faulty.faults.append(lost)
+    faulty.way.meets(lost)
 
 
 @pytest.mark.parametrize(
@@ -90,10 +56,10 @@ def lose_the_answer(faulty: Faulty, aws: Aws, item: Item) -> None:
 )
 def test_what_passes_is_tried_again(faulty: Faulty, status: int, code: str) -> None:
     """Once is not noticed; what lasts is `Unavailable`, in our words, and nothing was stored."""
-    faulty.faults = [says(status, code)]
+    faulty.way.meets(says(status, code))
     faulty.table.write(Put(Item(KEY, {"a": 1}), if_absent=True))
     assert faulty.table.get(KEY) == Item(KEY, {"a": 1})
-    faulty.faults = [says(status, code)] * 2
+    faulty.way.meets(*[says(status, code)] * ATTEMPTS)
     with pytest.raises(Unavailable) as raised:
         faulty.table.write(Put(Item(OTHER, {})))
     assert raised.value.retryable
@@ -104,25 +70,25 @@ def test_what_passes_is_tried_again(faulty: Faulty, status: int, code: str) -> N
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException"])
 def test_what_takes_a_person_is_not_called_temporary(faulty: Faulty, code: str) -> None:
     """It is sent once, and clients are not told to try again."""
-    faulty.faults = [says(400, code)]
+    faulty.way.meets(says(400, code))
     with pytest.raises(Misconfigured, match=code) as raised:
         faulty.table.get(KEY)
-    assert (raised.value.retryable, faulty.sent) == (False, 1)
+    assert (raised.value.retryable, faulty.way.sent) == (False, 1)
     assert SECRET not in str(raised.value)
 
 
 def test_credentials_that_expired_may_be_new_next_time(faulty: Faulty) -> None:
     """They are renewed beside."""
-    faulty.faults = [says(400, "ExpiredTokenException")]
+    faulty.way.meets(says(400, "ExpiredTokenException"))
     with pytest.raises(Unavailable, match="expired"):
         faulty.table.get(KEY)
 
 
 def test_a_write_that_meets_a_transaction_waits_for_it(faulty: Faulty) -> None:
     """A single one, and a transaction too."""
-    faulty.faults = [says(400, "TransactionConflictException")] * 2
+    faulty.way.meets(*[says(400, "TransactionConflictException")] * 2)
     faulty.table.write(Put(Item(KEY, {"a": 1})))
-    faulty.faults = [says(400, "TransactionConflictException")]
+    faulty.way.meets(says(400, "TransactionConflictException"))
     faulty.table.write(Delete(KEY))
     assert faulty.table.get(KEY) is None
 
