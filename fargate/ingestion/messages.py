@@ -1,4 +1,8 @@
-"""What the ingestion queue carries: which job to do. The job's row says the rest."""
+"""
+What the ingestion queue carries: which job to do, whose row says the rest.
+
+On AWS it also carries which raw blob has arrived, as an EventBridge rule writes it: ``{"uploaded": "<path>"}``.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from chalicelib.domain.access import Tenant
 from chalicelib.domain.identifiers import JobId, TenantId
 from chalicelib.domain.jobs import Job
 from chalicelib.observability.spans import trace_header
+from chalicelib.ports.blobs import BlobKey, Bucket
 from chalicelib.ports.queue import Queue, QueueName
 
 _BATCHES = ".batches"
@@ -35,6 +40,12 @@ def send(queue: Queue, tenant: Tenant, job: Job, *, delay_s: float = 0) -> None:
         body["turn"] = job.batch.turn
         group += _BATCHES
     queue.send(QueueName.INGESTION, body, group=group, delay_s=delay_s)
+
+
+def arrived(body: Mapping[str, JsonValue]) -> BlobKey | None:
+    """Give the raw blob whose arrival *body* tells of, or None where it tells of a job."""
+    path = body.get("uploaded")
+    return BlobKey(Bucket.RAW, path) if isinstance(path, str) else None
 
 
 def turn_of(body: Mapping[str, JsonValue]) -> int:

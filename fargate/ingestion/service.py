@@ -26,11 +26,11 @@ from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, IngestionCreate
 from chalicelib.contracts.rendering import document_view, index_view, job_view
 from chalicelib.domain.access import Principal, Tenant, may_use_index
-from chalicelib.domain.identifiers import DocumentId, Entropy, JobId, ingest_job_of
+from chalicelib.domain.identifiers import DocumentId, Entropy, JobId
 from chalicelib.domain.indexes import Generation, GenerationStatus, Index, Recipe
 from chalicelib.domain.jobs import ENDED, Job, JobKind, new_job
 from chalicelib.domain.metadata import check_user_metadata
-from chalicelib.errors import ConditionFailed, Conflict, NotFound
+from chalicelib.errors import ConditionFailed, Conflict
 from chalicelib.ports.blobs import BlobKey, Bucket, UploadTerms
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.vectors import VectorIndexSpec
@@ -52,7 +52,7 @@ from fargate.ingestion.stores import Stores
 from fargate.ingestion.sweeping import Sweeper
 from fargate.ingestion.tools import Tools
 from fargate.ingestion.tracking import is_to_be_done
-from fargate.ingestion.uploads import awaits_upload, begin_after_upload
+from fargate.ingestion.uploads import queue_arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,8 @@ class IngestionService:
         """
         Begin to ingest the raw bytes that were uploaded to *key*; to be told twice does no harm.
 
-        Whoever sees the bytes arrive calls this: the blob route here, S3's event on AWS. Raises `NotFound` for a key
-        that no upload was opened for, or that holds nothing.
+        The route that stores blobs calls this; of S3, a message tells the worker. Raises `NotFound` for a key that no
+        upload was opened for, or that holds nothing.
         """
         await asyncio.to_thread(self._uploaded, key)
 
@@ -223,15 +223,7 @@ class IngestionService:
     def _uploaded(self, key: BlobKey) -> None:
         if key.bucket is Bucket.IMPORTS:
             return  # it waits until a batch asks for it
-        try:
-            tenant, document_id, attempt = keys.blob_owner(key)
-        except ValueError:
-            raise NotFound(f"No upload was opened for {key.path!r}.") from None
-        job = self._stores.jobs.get(tenant, ingest_job_of(attempt))
-        if job.document_id != document_id or self._stores.blobs.head(key) is None:
-            raise NotFound(f"No upload has arrived at {key.path!r}.")
-        if awaits_upload(job):
-            messages.send(self._stores.queue, tenant, begin_after_upload(self._stores, self._clock, tenant, job))
+        queue_arrived(self._stores, self._clock, key)
 
     def _delete(self, principal: Principal, document_id: DocumentId) -> Job:
         tenant = principal.tenant

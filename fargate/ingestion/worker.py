@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.documents import Rejection
 from chalicelib.domain.jobs import Job, JobKind
-from chalicelib.errors import Conflict, RagError
+from chalicelib.errors import Conflict, NotFound, RagError
 from chalicelib.observability.logs import get_logger
 from chalicelib.observability.spans import start_trace
+from chalicelib.ports.blobs import BlobKey
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.queue import MAX_DELAY_S, MAX_DELIVERIES, MAX_RECEIVE, Delivery, QueueName
 from fargate.ingestion import messages
@@ -27,6 +28,7 @@ from fargate.ingestion.stores import Stores
 from fargate.ingestion.sweeping import Sweeper
 from fargate.ingestion.tools import Tools
 from fargate.ingestion.tracking import INTERNAL, Tracker, is_to_be_done
+from fargate.ingestion.uploads import queue_arrived
 
 _log = get_logger(__name__)
 _FAILED = Rejection(INTERNAL, "Something failed that is no fault of the document; its operator finds it in the log.")
@@ -107,6 +109,10 @@ class IngestionWorker:
         return await asyncio.to_thread(self._sweeper.begin_due)
 
     async def _do(self, delivery: Delivery) -> None:
+        blob = messages.arrived(delivery.body)
+        if blob is not None:
+            await asyncio.to_thread(self._note_arrived, blob)
+            return
         tenant, job_id = messages.read(delivery.body)
         job = await asyncio.to_thread(self._stores.jobs.get, tenant, job_id)
         if not is_to_be_done(job):
@@ -127,6 +133,10 @@ class IngestionWorker:
             case JobKind.BATCH:
                 turn, redelivered = messages.turn_of(delivery.body), delivery.attempt > 1
                 await asyncio.to_thread(self._batches.advance, tenant, job_id, turn, redelivered=redelivered)
+
+    def _note_arrived(self, blob: BlobKey) -> None:
+        with suppress(NotFound):  # S3 tells of every blob, those of inline documents and of deleted ones too
+            queue_arrived(self._stores, self._clock, blob)
 
     async def _ingest(self, tenant: Tenant, job: Job) -> None:
         unusable = await asyncio.to_thread(take_over, self._stores, tenant, job) if job.source else None

@@ -16,7 +16,7 @@ from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import DocumentId, JobId
 from chalicelib.errors import Conflict, InvalidRequest, NotFound, PayloadTooLarge, RagError, Unavailable
 from chalicelib.ports.blobs import BlobKey, Bucket
-from chalicelib.ports.queue import QueueName
+from chalicelib.ports.queue import Depth, QueueName
 from chalicelib.repositories import keys
 from chalicelib.repositories.documents import missing
 from fargate.ingestion.service import IngestionService, Limits
@@ -215,6 +215,18 @@ def test_an_upload_is_ingested_when_its_bytes_arrive(disk: Disk, site: Site) -> 
     assert Contents.of(disk.folder).visible() == {"leave": ["One."]}
     asyncio.run(site.service.uploaded(key))
     assert disk.queue.depth(QueueName.INGESTION).waiting == 0
+
+
+def test_a_message_may_tell_the_worker_what_has_arrived(disk: Disk, site: Site) -> None:
+    """As EventBridge does of S3, of blobs that nobody waits for too."""
+    (upload,) = open_uploads(site, UploadFile(name="a.txt", size_bytes=4, external_id="leave")).uploads
+    key = raw_key(disk, site, upload.document_id)
+    disk.blobs.put(key, b"One.")
+    for path in (key.path, "nonsense", "acme/doc_1/att_1", key.path):
+        disk.queue.send(QueueName.INGESTION, {"uploaded": path})
+    site.work()
+    assert Contents.of(disk.folder).visible() == {"leave": ["One."]}
+    assert disk.queue.depth(QueueName.INGESTION) == Depth(0, 0, 0, 0.0)
 
 
 def raw_key(disk: Disk, site: Site, document_id: str) -> BlobKey:
