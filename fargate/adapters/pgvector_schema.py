@@ -38,7 +38,7 @@ def create_entries(connection: Connection, table: str, dimension: int) -> None:
     Make the table of an index.
 
     Keys and texts are bytes, since PostgreSQL's texts hold no NUL, and keys sort by them. *metadata* is what was put,
-    to the letter; *fields* is what filters look at; *terms* is what our analysis made of the text.
+    to the letter; *fields* is what filters look at; *terms* is what our analysis made of the text, with its *times*.
     """
     statements = [
         f"""CREATE TABLE {table} (
@@ -50,9 +50,11 @@ def create_entries(connection: Connection, table: str, dimension: int) -> None:
             analysed_as text COLLATE "C" NOT NULL,
             metadata json NOT NULL,
             fields jsonb NOT NULL,
-            terms tsvector NOT NULL,
+            terms bigint[] NOT NULL,
+            times int[] NOT NULL,
             length int NOT NULL
         )""",
+        f"ALTER TABLE {table} ALTER terms SET STORAGE MAIN, ALTER times SET STORAGE MAIN",  # read for every match
         f"CREATE INDEX ON {table} USING gin (terms)",
         f"CREATE INDEX ON {table} USING gin ((fields -> '_acl') jsonb_path_ops)",
         f"CREATE INDEX ON {table} (analysed_as)",

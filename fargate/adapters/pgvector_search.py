@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pg8000.native import Connection
 
+from chalicelib.domain.filters import Filter
 from chalicelib.ports.vectors import Hit, VectorQuery
-from fargate.adapters.lexical_analysis import QueryTerm, written
+from fargate.adapters.lexical_analysis import QueryTerm
 from fargate.adapters.pgvector_filters import Parameters, condition
 from fargate.adapters.vector_checks import unpacked
+
+MAX_WORDS = 400
+"""Of a question; each is a column of a table that is made on the way, which may have 1,600."""
 
 _NEAR = """near AS (
     SELECT key, row_number() OVER (ORDER BY distance, key) AS rank FROM (
@@ -20,24 +25,14 @@ _NEAR = """near AS (
     ) AS nearest
 )"""
 # As `vector_search` has it: k1 = 1.2 and b = 0.75 in Lucene's form, the forms of a word counted as one.
-_LEXICAL = """known AS (SELECT count(*) AS entries, sum(length)::float8 / count(*) AS mean FROM {table} WHERE {within}),
-words AS (SELECT * FROM jsonb_to_recordset(CAST({words} AS jsonb)) AS word (place int, times int, form text)),
-held AS MATERIALIZED (
-    SELECT key, length, terms, coalesce({wanted}, false) AS wanted
-    FROM {table} WHERE terms @@ CAST({forms} AS tsquery) AND {within}
+_LEXICAL = """held AS MATERIALIZED (
+    SELECT key, coalesce({wanted}, false) AS wanted, {often},
+        CAST(1.2 AS float8) * (0.25 + 0.75 * length / {mean}) AS norm
+    FROM {table} WHERE terms && CAST({forms} AS bigint[]) AND {within}
 ),
-counted AS (
-    SELECT held.key, length, wanted, place, times, max(cardinality(term.positions))::float8 AS often
-    FROM held, unnest(held.terms) AS term (lexeme, positions, weights) JOIN words ON form = term.lexeme
-    GROUP BY held.key, length, wanted, place, times
-),
-holding AS (SELECT place, count(*) AS entries FROM counted GROUP BY place),
-scored AS (
-    SELECT key, wanted, array_agg(place ORDER BY place) AS places, sum(
-        times * ln(1 + (known.entries - holding.entries + 0.5) / (holding.entries + 0.5)) * often
-        / (often + 1.2 * (1 - 0.75 + 0.75 * length / known.mean)) ORDER BY place
-    ) AS score
-    FROM counted JOIN holding USING (place) CROSS JOIN known GROUP BY key, wanted
+weighed AS MATERIALIZED (SELECT {weights} FROM held),
+scored AS MATERIALIZED (
+    SELECT key, wanted, {score} AS score, array_remove(ARRAY[{places}], NULL) AS places FROM held CROSS JOIN weighed
 ),
 lexical AS (
     SELECT key, row_number() OVER (ORDER BY score DESC, key) AS rank
@@ -50,42 +45,69 @@ _FOUND = """WITH {near}, {lexical}
 SELECT key, metadata, near.rank, {similarity}, lexical.rank, score, places
 FROM (SELECT key FROM near UNION SELECT key FROM lexical) AS found JOIN {table} USING (key)
 LEFT JOIN near USING (key) LEFT JOIN lexical USING (key) LEFT JOIN scored USING (key)"""
+_KNOWN = "SELECT count(*), coalesce(sum(length), 0) FROM {table} WHERE {within}"
 
 
-def search(connection: Connection, table: str, query: VectorQuery, terms: Sequence[QueryTerm] | None) -> list[Hit]:
-    """Give the union of both legs' best; *terms* are those of the question, None without a text."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How many *entries* the asker may know of, and the *length* of all together."""
+
+    entries: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lexical:
+    """The lexical leg: the *terms* of the question, and among how many entries they are looked for."""
+
+    terms: Sequence[QueryTerm]
+    among: Known
+
+
+def known(connection: Connection, table: str, within: Filter | None) -> Known:
+    """Count what passes *within*, which takes a look at every entry."""
     parameters = Parameters()
-    vector = json.dumps(unpacked(query.vector).tolist()) if query.vector is not None else None
+    statement = _KNOWN.format(table=table, within=condition(within, parameters))
+    ((entries, length),) = connection.run(statement, **parameters)
+    return Known(entries, int(length))
+
+
+def search(connection: Connection, table: str, query: VectorQuery, words: Lexical | None) -> list[Hit]:
+    """Give the union of both legs' best; without *words*, of the dense leg alone."""
+    parameters = Parameters()
     parts = {
         "table": table,
         "within": condition(query.within, parameters),
         "wanted": condition(query.filter, parameters),
         "top_k": str(int(query.top_k)),
     }
-    if vector is not None:
-        parts["vector"] = parameters.add(vector)
-    if terms:
-        parts["words"], parts["forms"] = parameters.add(_words(terms)), parameters.add(_forms(terms))
-    statement = _FOUND.format(
-        near=_NEAR.format(**parts) if vector is not None else _NO_NEAR,
-        lexical=_LEXICAL.format(**parts) if terms else _NO_LEXICAL,
-        similarity="1 - (vector <=> CAST({vector} AS vector))".format(**parts) if vector is not None else "NULL",
-        table=table,
-    )
+    near, lexical, similarity = _NO_NEAR, _NO_LEXICAL, "NULL"
+    if query.vector is not None:
+        parts["vector"] = parameters.add(json.dumps(unpacked(query.vector).tolist()))
+        near, similarity = _NEAR.format(**parts), f"1 - (vector <=> CAST({parts['vector']} AS vector))"
+    if words and words.terms and words.among.length:
+        lexical = _LEXICAL.format(**parts, **_bm25(words.terms[:MAX_WORDS], words.among))
+    statement = _FOUND.format(near=near, lexical=lexical, similarity=similarity, table=table)
+    terms = words.terms if words else None
     return [_hit(row, terms) for row in connection.run(statement, **parameters)]
 
 
-def _words(terms: Sequence[QueryTerm]) -> str:
-    forms = [
-        {"place": place, "times": term.count, "form": written(form)}
-        for place, term in enumerate(terms)
-        for form in term.terms
+def _bm25(terms: Sequence[QueryTerm], among: Known) -> dict[str, str]:
+    """Give the parts of the statement that name the words: numbers all, which we made."""
+    forms = [", ".join(f"times[array_position(terms, {form})]" for form in one.terms) for one in terms]
+    weights = [
+        f"{one.count} * ln(CAST(1 + ({among.entries} - count(w{place}) + 0.5) / (count(w{place}) + 0.5) AS float8))"
+        for place, one in enumerate(terms)
     ]
-    return json.dumps(forms)
-
-
-def _forms(terms: Sequence[QueryTerm]) -> str:
-    return " | ".join(f"'{written(form)}'" for term in terms for form in term.terms)
+    places = range(len(terms))
+    return {
+        "mean": f"CAST({among.length / among.entries!r} AS float8)",
+        "often": ", ".join(f"CAST(greatest({forms[place]}) AS float8) AS w{place}" for place in places),
+        "forms": "'{" + ",".join(str(form) for one in terms for form in one.terms) + "}'",
+        "weights": ", ".join(f"{weights[place]} AS weight{place}" for place in places),
+        "score": " + ".join(f"coalesce(weight{place} * w{place} / (w{place} + norm), 0)" for place in places),
+        "places": ", ".join(f"CASE WHEN w{place} IS NOT NULL THEN {place} END" for place in places),
+    }
 
 
 def _hit(row: Sequence[Any], terms: Sequence[QueryTerm] | None) -> Hit:

@@ -13,14 +13,14 @@ READ_INDEX = f"SELECT {_DESCRIBED} FROM {{schema}}.indexes WHERE name = :name"  
 WRITE_INDEX = f"UPDATE {{schema}}.indexes SET revision = revision + 1 WHERE name = :name RETURNING {_DESCRIBED}"  # noqa: S608
 """Also locks the row: the writers of an index take turns."""
 
-PUT = """INSERT INTO {table} (key, tenant, vector, text, language, analysed_as, metadata, fields, terms, length)
+PUT = """INSERT INTO {table} (key, tenant, vector, text, language, analysed_as, metadata, fields, terms, times, length)
 SELECT decode(key, 'base64'), tenant, CAST(vector AS vector), decode(text, 'base64'), language, analysed_as,
-    CAST(metadata AS json), CAST(fields AS jsonb), CAST(terms AS tsvector), length
+    CAST(metadata AS json), CAST(fields AS jsonb), CAST(terms AS bigint[]), CAST(times AS int[]), length
 FROM json_to_recordset(CAST(:rows AS json)) AS row (key text, tenant text, vector text, text text, language text,
-    analysed_as text, metadata text, fields text, terms text, length int)
+    analysed_as text, metadata text, fields text, terms text, times text, length int)
 ON CONFLICT (key) DO UPDATE SET vector = excluded.vector, text = excluded.text, language = excluded.language,
     analysed_as = excluded.analysed_as, metadata = excluded.metadata, fields = excluded.fields,
-    terms = excluded.terms, length = excluded.length"""
+    terms = excluded.terms, times = excluded.times, length = excluded.length"""
 GET = """SELECT key, CAST(vector AS text), text, metadata, language FROM {table} WHERE key IN (
     SELECT decode(asked, 'base64') FROM json_array_elements_text(CAST(:keys AS json)) AS asked
 ) ORDER BY key"""

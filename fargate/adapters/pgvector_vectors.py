@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from pg8000.native import Connection, identifier
 
+from chalicelib.domain.filters import Filter, to_json
 from chalicelib.errors import Conflict, NotFound
 from chalicelib.ports.vectors import Capabilities, Hit, VectorIndexName, VectorIndexSpec, VectorQuery, VectorRecord
 from fargate.adapters import pgvector_schema, pgvector_statements
 from fargate.adapters.lexical_analysis import Analysers
 from fargate.adapters.pgvector_connections import Connections
 from fargate.adapters.pgvector_entries import encoded, record_of, row_of
-from fargate.adapters.pgvector_search import search
+from fargate.adapters.pgvector_search import Known, Lexical, known, search
 from fargate.adapters.vector_checks import (
     check_delete,
     check_get,
@@ -29,6 +31,7 @@ from fargate.adapters.vector_checks import (
 
 LEAST_WIDTH, MOST_WIDTH = 100, 1_000
 """How many candidates HNSW keeps at a time; where a filter leaves too few of them, it goes on."""
+MAX_COUNTED = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class PgVector:
         self._analysers = Analysers()
         self._prepared = False
         self._preparing = threading.Lock()
+        self._counted: OrderedDict[Hashable, Known] = OrderedDict()
+        self._counting = threading.Lock()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -129,11 +134,11 @@ class PgVector:
             check_query(query, there.spec.dimension)
             width = min(MOST_WIDTH, max(LEAST_WIDTH, 2 * query.top_k))
             there.run(pgvector_statements.SEARCH_WIDTH, width=str(width))
-            terms = None
-            if query.text is not None:
-                languages = [language for (language,) in there.run(pgvector_statements.LANGUAGES)]
-                terms = self._analysers.query_terms(query.text, languages, there.spec.language)
-            return search(there.connection, there.table, query, terms)
+            if query.text is None:
+                return search(there.connection, there.table, query, None)
+            languages = [language for (language,) in there.run(pgvector_statements.LANGUAGES)]
+            terms = self._analysers.query_terms(query.text, languages, there.spec.language)
+            return search(there.connection, there.table, query, Lexical(terms, self._known(there, query.within)))
 
     def version(self, index: VectorIndexName) -> str:
         """See `VectorIndex.version`; no two indexes ever have a number in common."""
@@ -143,6 +148,19 @@ class PgVector:
     def close(self) -> None:
         """See `VectorIndex.close`."""
         self._connections.close()
+
+    def _known(self, index: _Index, within: Filter | None) -> Known:
+        """Count what the asker may know of, once for every state of the index."""
+        asked = (index.number, index.revision, json.dumps(to_json(within)) if within else "")
+        with self._counting:
+            found = self._counted.get(asked)
+        if found is None:
+            found = known(index.connection, index.table, within)
+            with self._counting:
+                self._counted[asked] = found
+                while len(self._counted) > MAX_COUNTED:
+                    self._counted.popitem(last=False)
+        return found
 
     def _check_same(self, index: VectorIndexName, spec: VectorIndexSpec) -> None:
         with self._index(index) as there:

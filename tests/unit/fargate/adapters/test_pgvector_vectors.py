@@ -63,7 +63,7 @@ def test_the_database_shows_a_tenant_no_others_entries(store: PgVector, postgres
 
 
 def _write_for_another(connections: Connections, table: str) -> None:
-    row = "'b', 'acme', '[1,0]', '', NULL, '', '{}', '{}', '', 0"
+    row = "'b', 'acme', '[1,0]', '', NULL, '', '{}', '{}', '{}', '{}', 0"
     with connections.transaction(writing=True) as connection:
         connection.run("SELECT set_config('ragstone.tenant', 'other', true)")
         connection.run(f"INSERT INTO {table} SELECT {row}")
