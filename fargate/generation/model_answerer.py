@@ -21,10 +21,11 @@ from chalicelib.ports.services import ModelGateway
 from fargate.generation.abstention import abstention
 from fargate.generation.claim_split import split
 from fargate.generation.drafts import Draft, Statement
+from fargate.generation.echoes import Echoes
 from fargate.generation.evidence import cite
 from fargate.generation.marking import Marking
 from fargate.generation.packing import Packed, pack, recent
-from fargate.generation.prompting import NOT_SAID, Asked, digest, messages
+from fargate.generation.prompting import NOT_SAID, Asked, digest, mark_of, messages
 
 # However a model dresses it up.
 _NOT_SAID = re.compile(rf"[\s\"'*_`>]*{NOT_SAID}", re.IGNORECASE)
@@ -65,7 +66,7 @@ class ModelAnswerer:
             yield draft
             return
         asked = self._asked(question, packed, config)
-        answer = _Answer(packed, _sent(asked, packed, config))
+        answer = _Answer(packed, _sent(asked, packed, config), mark_of(self.run_id))
         chunks = self.gateway.chat_stream(self.principal, asked)
         async with aclosing(chunks):
             async for chunk in chunks:
@@ -92,9 +93,10 @@ class ModelAnswerer:
 class _Answer:
     """What a model has said so far."""
 
-    def __init__(self, packed: Packed, sent: Sent) -> None:
+    def __init__(self, packed: Packed, sent: Sent, mark: str) -> None:
         self._packed = packed
         self._sent = sent
+        self._echoes = Echoes(mark)
         self._marking = Marking(packed.texts)
         self._held = ""
         self._said: list[str] = []
@@ -111,11 +113,12 @@ class _Answer:
             self._usage = _usage(chunk.usage)
         if chunk.choices and chunk.choices[0].finish_reason:
             self._ended = chunk.choices[0].finish_reason
-        return self._say(self._marking.feed(self._heard(chunk.text)))
+        return self._say(self._marking.feed(self._heard(self._echoes.feed(chunk.text))))
 
     def end(self, question: str, passages: Sequence[Passage]) -> str:
         """Give the rest; of a model that declined, the words for that."""
-        rest = self._marking.feed("" if self._declined else self._held) + self._marking.end()
+        rest = self._marking.feed(self._heard(self._echoes.end()))
+        rest += self._marking.feed("" if self._declined else self._held) + self._marking.end()
         if self._declined:
             self._abstention = abstention(question, passages, self._usage)
             rest += self._abstention.text
@@ -169,6 +172,8 @@ class _Answer:
         told = list(self._packed.left_out)
         if self._marking.unknown:
             told.append(f"{self._marking.unknown} citations of passages that are not there were taken out.")
+        if self._echoes.count:
+            told.append(f"The model repeated {self._echoes.count} lines that mark passages; they were taken out.")
         if self._ended == "length":
             told.append("The model's answer was cut off at its limit of tokens.")
         elif self._ended == "content_filter":

@@ -56,7 +56,7 @@ def messages(asked: Asked, run_id: RunId, prompt: PromptVersion | None = None) -
     The lines around passages bear a mark that is made from *run_id*: nobody who writes a document can know it, so
     that nothing in one closes its passage. What a prompt says stands under the rules and before all that is asked.
     """
-    mark = hashlib.sha256(run_id.encode()).hexdigest()[:16]
+    mark = mark_of(run_id)
     context = {"index": asked.index, "date": asked.day.isoformat()}
     system = filled(prompt.system if prompt else SYSTEM, context)
     rules = _RULES.format(mark=mark, not_said=NOT_SAID)
@@ -68,6 +68,11 @@ def messages(asked: Asked, run_id: RunId, prompt: PromptVersion | None = None) -
         *turns,
         ChatMessage(role="user", content=user),
     ]
+
+
+def mark_of(run_id: RunId) -> str:
+    """Give what the lines around the passages of a run bear."""
+    return hashlib.sha256(run_id.encode()).hexdigest()[:16]
 
 
 def defused(text: str) -> str:
