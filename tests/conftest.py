@@ -1,8 +1,9 @@
-"""What all tests share: one AWS for each process of them, and properties that are tried on the same examples."""
+"""What all tests share: one AWS for each process of them, properties tried on the same examples, suites that explain."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,10 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from tests.fakes.aws import Aws
 
+# The contract suites are imported by several folders' tests, whichever comes first.
+pytest.register_assert_rewrite(
+    *(f"tests.contract.{suite.stem}" for suite in (Path(__file__).parent / "contract").glob("*_contract.py"))
+)
 settings.register_profile("house", derandomize=True)  # so that a failure is a change's own
 settings.load_profile("house")
 

@@ -1,12 +1,6 @@
-"""Lets the suites of this folder explain failed assertions, and leaves what is slow over the wire to the drill."""
-
-from pathlib import Path
+"""Leaves what is slow over the wire to the drill."""
 
 import pytest
-
-pytest.register_assert_rewrite(
-    *(f"tests.contract.{suite.stem}" for suite in Path(__file__).parent.glob("*_contract.py"))
-)
 
 _SLOW_OVER_THE_WIRE = {
     "test_pages_hold_under_concurrent_writes",
