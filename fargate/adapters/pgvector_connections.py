@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty, LifoQueue
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pg8000.exceptions import DatabaseError, InterfaceError
@@ -17,7 +17,8 @@ from pg8000.native import Connection
 from chalicelib.errors import ConfigurationError, Misconfigured, NotFound, RagError, StorageFull, Unavailable
 
 MAX_IDLE = 16
-CONNECT_TIMEOUT_S = 5
+TIMEOUT_S = 30
+"""For connecting, and for each answer."""
 _STORE = "The search database"
 _LOCAL = ("", "localhost", "127.0.0.1", "::1")
 # Classes and codes of "PostgreSQL Error Codes" in its manual.
@@ -116,16 +117,16 @@ def _parameters(url: str) -> dict[str, Any]:
         "database": unquote(parts.path.strip("/")),
         "port": parts.port or 5432,
         "ssl_context": _encryption(host, said),
-        "timeout": None,
+        "timeout": TIMEOUT_S,
         "application_name": "ragstone",
     } | place
 
 
-def _encryption(host: str, said: dict[str, str]) -> ssl.SSLContext | None:
+def _encryption(host: str, said: dict[str, str]) -> ssl.SSLContext | Literal[False]:
     """Encrypt to any host but this one; ``sslmode=verify-full`` with ``sslrootcert`` also makes sure which it is."""
     mode = said.get("sslmode", "disable" if host in _LOCAL or host.startswith("/") else "require")
     if mode == "disable":
-        return None
+        return False
     context = ssl.create_default_context(cafile=said.get("sslrootcert"))
     if mode != "verify-full":
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

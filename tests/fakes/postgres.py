@@ -28,7 +28,7 @@ class Postgres:
 
     def administrator(self) -> Connection:
         """Give a connection that may do anything."""
-        return Connection("postgres", database="postgres", unix_sock=f"{self.folder}/.s.PGSQL.5432")
+        return Connection("postgres", database="postgres", unix_sock=f"{self.folder}/.s.PGSQL.5432", ssl_context=False)
 
     @contextmanager
     def schema(self) -> Iterator[str]:
@@ -50,6 +50,9 @@ def postgres_server() -> Iterator[Postgres]:
         try:
             postgres = Postgres(Path(folder) / "data")
             with postgres.administrator() as connection:
+                for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                    connection.run(f"ALTER SYSTEM SET {setting} = off")
+                connection.run("SELECT pg_reload_conf()")
                 connection.run("CREATE EXTENSION vector")
                 connection.run("CREATE ROLE ragstone LOGIN")
                 connection.run("GRANT CREATE ON DATABASE postgres TO ragstone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import struct
 from collections.abc import Iterator
 
@@ -100,9 +101,9 @@ def test_values_are_parameters_and_nothing_else(store: PgVector) -> None:
 def test_the_nearest_are_found_among_many_and_behind_a_filter(store: PgVector, postgres: Postgres, schema: str) -> None:
     """By HNSW, which goes on until there are enough; nearly all of the very nearest are among them."""
     index, generator = VectorIndexName("acme.large.g1"), np.random.default_rng(7)
-    vectors = generator.standard_normal((3_000, 16)).astype("<f4")
-    store.create(index, VectorIndexSpec(16))
-    for start in range(0, 3_000, 500):
+    vectors = generator.standard_normal((1_500, 8)).astype("<f4")
+    store.create(index, VectorIndexSpec(8))
+    for start in range(0, 1_500, 500):
         records = [
             VectorRecord(f"k{n:04}", vectors[n].tobytes(), "", {"_acl": ["few" if n % 50 == 0 else "most"]})
             for n in range(start, start + 500)
@@ -110,12 +111,12 @@ def test_the_nearest_are_found_among_many_and_behind_a_filter(store: PgVector, p
         store.put(index, records)
     with postgres.administrator() as connection:
         connection.run(f"ANALYZE {schema}.entries_2")
-    asked = generator.standard_normal(16).astype("<f4")
+    asked = generator.standard_normal(8).astype("<f4")
     cosines = vectors @ asked / np.linalg.norm(vectors, axis=1)
     for readable, step in (("few", 50), (None, 1)):
         within = all_of(readable_by([readable])) if readable else None
         hits = store.query(index, VectorQuery(20, asked.tobytes(), within=within))
-        nearest = {f"k{n:04}" for n in np.argsort(-np.where(np.arange(3_000) % step == 0, cosines, -2))[:20]}
+        nearest = {f"k{n:04}" for n in np.argsort(-np.where(np.arange(1_500) % step == 0, cosines, -2))[:20]}
         assert len(hits) == 20
         assert len({hit.key for hit in hits} & nearest) >= 18
 
@@ -170,6 +171,22 @@ def test_an_address_of_another_form_is_refused_at_the_start(url: str) -> None:
     """With its form."""
     with pytest.raises(ConfigurationError, match="RAGSTONE_POSTGRES_URL"):
         PgVector(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "encrypted", "verified"),
+    [
+        ("postgresql://user@127.0.0.1/name", False, False),
+        ("postgresql://user@db.example/name", True, False),
+        ("postgresql://user@db.example/name?sslmode=verify-full", True, True),
+        ("postgresql://user@db.example/name?sslmode=disable", False, False),
+    ],
+)
+def test_connections_to_other_hosts_are_encrypted(url: str, encrypted: bool, verified: bool) -> None:
+    """Unless told not to; who the other side is, is made sure of where the URL asks for it."""
+    context = Connections(url)._parameters["ssl_context"]
+    assert (context is not False) is encrypted
+    assert (encrypted and context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname) is verified
 
 
 def test_a_closed_store_says_so(store: PgVector) -> None:

@@ -7,6 +7,7 @@ import math
 import re
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -273,14 +274,10 @@ def test_an_index_without_texts_is_searched_by_vectors_alone(
 
 def test_more_indexes_than_a_page_are_listed(store: S3Vectors, server: S3VectorsServer, bucket: str) -> None:
     """Whatever their names."""
+    made = server.account.buckets[bucket].indexes
     for number in range(501):
-        server.client.create_index(
-            vectorBucketName=bucket,
-            indexName=f"acme.b{number:03}.g1",
-            dataType="float32",
-            dimension=2,
-            distanceMetric="cosine",
-        )
+        name = f"acme.b{number:03}.g1"
+        made[name] = replace(made[INDEX.name], name=name)
     assert len(store.indexes("acme.b")) == 501
     assert len(store.indexes()) == 502
 
@@ -294,10 +291,10 @@ def test_writers_wait_before_the_service_throttles_them(
     """At most 2,500 vectors a second; the server refuses more, and nothing is sent twice."""
     before = clock.monotonic()
     server.carried.clear()
-    for start in range(0, 6_000, 500):
+    for start in range(0, 4_000, 500):
         store.put(INDEX, [VectorRecord(f"k{n}", EAST, "") for n in range(start, start + 500)])
-    assert server.carried.count("PutVectors") == 12
-    assert clock.monotonic() - before == pytest.approx(5_500 / 2_500 / SHARE)
+    assert server.carried.count("PutVectors") == 8
+    assert clock.monotonic() - before == pytest.approx(3_500 / 2_500 / SHARE)
 
 
 def test_small_writes_are_counted_too() -> None:

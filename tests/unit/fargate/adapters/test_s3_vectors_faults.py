@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from chalicelib.errors import Misconfigured, NotFound, StorageFull, Unavailable
 from chalicelib.ports.vectors import VectorIndexName, VectorIndexSpec, VectorQuery, VectorRecord
 from fargate.adapters.s3_vectors import S3Vectors
 from tests.fakes.clock import HandClock
+from tests.fakes.s3_vectors_account import Bucket
 from tests.fakes.s3_vectors_server import (
     DENIED,
     EXPIRED,
@@ -165,16 +167,27 @@ def world(server: S3VectorsServer, patient: tuple[Any, dict[str, int]]) -> Itera
 
 @contextmanager
 def _bucket(server: S3VectorsServer, client: Any, unreached: dict[str, int]) -> Iterator[World]:
-    """Make a bucket of old, whose new indexes are CLASSIC, with an index that holds two records."""
-    bucket = f"bucket-{next(_numbers)}"
-    server.client.create_vector_bucket(vectorBucketName=bucket)
-    server.client.put_vector_bucket_default_index_mode(vectorBucketName=bucket, defaultIndexMode="CLASSIC")
+    """Give a bucket of old, whose new indexes are CLASSIC, with an index that holds two records."""
+    name = f"bucket-{next(_numbers)}"
+    bucket = copy.deepcopy(_template(server))
+    bucket.name = name
+    for index in bucket.indexes.values():
+        index.bucket = name
+    server.account.buckets[name] = bucket
     unreached.clear()
-    world = World(server, client, bucket, unreached)
-    world.store().create(INDEX, SPEC)
-    world.store().put(INDEX, [_record("a"), VectorRecord("b", NORTH, "policy")])
-    yield world
-    del server.account.buckets[bucket]
+    yield World(server, client, name, unreached)
+    del server.account.buckets[name]
+
+
+def _template(server: S3VectorsServer) -> Bucket:
+    name = "template"
+    if name not in server.account.buckets:
+        server.client.create_vector_bucket(vectorBucketName=name)
+        server.client.put_vector_bucket_default_index_mode(vectorBucketName=name, defaultIndexMode="CLASSIC")
+        store = S3Vectors(server.client, name, HandClock())
+        store.create(INDEX, SPEC)
+        store.put(INDEX, [_record("a"), VectorRecord("b", NORTH, "policy")])
+    return server.account.buckets[name]
 
 
 @pytest.fixture(scope="module")
