@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from chalicelib.bootstrap import Core, RemoteServices, readable_traces, remote_services
 from chalicelib.contracts.routes import configured_routes
+from chalicelib.errors import ConfigurationError
 from chalicelib.observability import spans
 from chalicelib.observability.metrics import Metrics
 from chalicelib.observability.spans import LocalSpans, SpanBackend
@@ -309,7 +310,10 @@ def _vector_store(core: Core) -> VectorIndex:
 
         return S3Vectors(client("s3vectors"), str(settings.vector_bucket), core.clock)
     if settings.postgres_url and settings.vectors == "pgvector":
-        from fargate.adapters.pgvector_vectors import PgVector
+        try:
+            from fargate.adapters.pgvector_vectors import PgVector
+        except ModuleNotFoundError as error:
+            raise ConfigurationError("RAGSTONE_VECTORS", "pgvector needs the extra of that name; install it") from error
 
         return PgVector(settings.postgres_url.get_secret_value())
     return SqliteVectors(settings.data_dir.resolve() / "vectors", memory_bytes=settings.vector_cache_mb * MEBIBYTE)
