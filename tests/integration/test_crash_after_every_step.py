@@ -115,6 +115,7 @@ def test_a_new_version_replaces_the_old_one_whole(disk: Disk, fault: Fault) -> N
     assert break_every_call(disk, fault, act, check) > 30
 
 
+@pytest.mark.drill
 def test_attachments_are_searchable_while_readers_see_what_held_them(disk: Disk, fault: Fault) -> None:
     """Of a document that held one file and then holds another, exactly the second is there in the end."""
     Site(disk).create_index()
