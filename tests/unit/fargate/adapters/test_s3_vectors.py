@@ -9,6 +9,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -270,6 +272,33 @@ def test_an_index_without_texts_is_searched_by_vectors_alone(
     assert (hit.key, hit.dense_rank, hit.lexical_score) == ("a", 1, None)
     with pytest.raises(Misconfigured, match="words"):
         store.query(INDEX, VectorQuery(5, text="leave"))
+
+
+class OlderClient:
+    """A client of a boto3 whose service model knows no text queries yet."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        shape = SimpleNamespace(input_shape=SimpleNamespace(members={"queryVector": None}))
+        self.meta = SimpleNamespace(service_model=SimpleNamespace(operation_model=lambda _: shape))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def test_an_older_boto3_searches_by_vectors_alone_and_says_so(
+    server: S3VectorsServer, clock: HandClock, bucket: str
+) -> None:
+    """Its indexes have no texts; what a newer one finds of them is the same."""
+    older = S3Vectors(OlderClient(server.client), bucket, clock)
+    older.create(INDEX, SPEC)
+    older.put(INDEX, [VectorRecord("a", EAST, "leave")])
+    assert (older.capabilities.native_hybrid, older.capabilities.lexical) == (False, False)
+    for store in (older, S3Vectors(server.client, bucket, clock)):
+        (hit,) = store.query(INDEX, VectorQuery(5, EAST, "leave"))
+        assert (hit.key, hit.dense_rank, hit.lexical_rank, hit.lexical_score) == ("a", 1, None, None)
+        with pytest.raises(Misconfigured, match="words"):
+            store.query(INDEX, VectorQuery(5, text="leave"))
 
 
 def test_more_indexes_than_a_page_are_listed(store: S3Vectors, server: S3VectorsServer, bucket: str) -> None:
