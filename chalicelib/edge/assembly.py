@@ -44,6 +44,9 @@ from chalicelib.settings import Settings
 
 ServiceT = TypeVar("ServiceT")
 
+# What the edge of a process of its own has opened. A stack that nobody holds would close it all.
+_opened = ExitStack()
+
 
 def assemble(  # the four services are what differs between the places an edge runs in
     base: Core,
@@ -104,9 +107,8 @@ def edge_from_environment() -> Edge:
     """
     settings = Settings.from_env(os.environ)
     logs.configure(settings.log_level)
-    opened = ExitStack()
-    base = opened.enter_context(core(settings))
-    services = opened.enter_context(remote_services(base))
+    base = _opened.enter_context(core(settings))
+    services = _opened.enter_context(remote_services(base))
     edge = assemble(
         base,
         ingestor=_given(services.ingestor, "RAGSTONE_INGESTION_URL"),

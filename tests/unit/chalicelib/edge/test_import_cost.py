@@ -41,6 +41,15 @@ def test_the_app_names_its_authorizer_as_the_packager_expects(tmp_path: Path) ->
     assert printed.strip() == "[('authorize', 'app.authorize')] True"
 
 
+def test_what_the_edge_opened_stays_open(tmp_path: Path) -> None:
+    """A Lambda lives on for hours, and garbage is collected meanwhile."""
+    statement = (
+        "import gc; from chalicelib.edge.assembly import edge_from_environment; edge = edge_from_environment();"
+        "gc.collect(); print(*[each.status for each in edge.readiness()])"
+    )
+    assert _run(statement, tmp_path).split() == ["ok", "ok", "ok"]
+
+
 def _run(statement: str, folder: Path) -> str:
     environment = {**ENVIRONMENT, "RAGSTONE_DATA_DIR": str(folder), "PYTHONPATH": f"{ROOT}:{ROOT / 'app'}"}
     done = subprocess.run(
