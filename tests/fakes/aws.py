@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from chalicelib.ports.table import TableName
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
+POLL_S = 0.05
 REGION = "eu-central-1"
 _prefixes = count(1)
 
@@ -83,6 +86,23 @@ class Aws:
         return str(sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": policy})["QueueUrl"])
 
 
+def _answer(moto: Any, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], list[bytes]]:
+    begun: list[Any] = []
+    body = list(moto(dict(environ), lambda *given: begun.extend(given)))
+    return begun[0], begun[1], body
+
+
+def _take_wait(environ: WSGIEnvironment) -> int:
+    """Give how long a request waits for a message, in whole seconds, and let it not wait."""
+    if environ.get("HTTP_X_AMZ_TARGET") != "AmazonSQS.ReceiveMessage":
+        return 0
+    asked = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+    wait_s = int(asked.pop("WaitTimeSeconds", 0))
+    body = json.dumps(asked).encode()
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
+    return wait_s
+
+
 @cache
 def _client(url: str, service: str) -> Any:
     return session().client(service, config=config(service), endpoint_url=url)
@@ -106,13 +126,21 @@ def aws_server() -> Iterator[Aws]:
     """
     Serve AWS on a free port.
 
-    One request at a time: DynamoDB carries out each call as a whole, and moto does not where several threads call.
+    One request at a time: DynamoDB carries out each call as a whole, and moto does not where several threads call. Who
+    waits for a message lets others go on.
     """
     moto, one_at_a_time = DomainDispatcherApplication(create_backend_app), Lock()
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        with one_at_a_time:
-            return list(moto(environ, start_response))
+        ends = time.monotonic() + _take_wait(environ)
+        while True:
+            with one_at_a_time:
+                status, headers, body = _answer(moto, environ)
+            if time.monotonic() >= ends or b'"Messages"' in b"".join(body):
+                start_response(status, headers)
+                return body
+            time.sleep(POLL_S)
+            environ["wsgi.input"].seek(0)
 
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     thread = Thread(target=server.serve_forever)

@@ -1,0 +1,135 @@
+"""The journey on one process, and on as many as AWS would run: each service, the edge, and stores behind AWS's APIs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from chalicelib.bootstrap import core
+from chalicelib.client.api import Client
+from chalicelib.domain.access import Tenant
+from chalicelib.domain.identifiers import TenantId
+from chalicelib.ports.blobs import Bucket
+from chalicelib.ports.queue import QueueName
+from chalicelib.repositories.credentials import ApiKeys
+from chalicelib.settings import Settings
+from fargate.bootstrap import SERVICES
+from fargate.standalone.first_start import ensure_admin_key
+from tests.e2e import journey
+from tests.e2e.running import START_S, free_port
+from tests.fakes.aws import Aws
+from tests.fakes.path_router import PathRouter
+from tests.fakes.s3_vectors_server import s3_vectors_server
+from tests.fakes.serving import serving
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_one_process_goes_the_way(client: Client, tmp_path: Path) -> None:
+    """The reference."""
+    journey.go(client, tmp_path)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """A platform of many processes: its *address*, and the *environment* that all of them have."""
+
+    address: str
+    environment: dict[str, str]
+    folder: Path
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator[Client]:
+        """Give a client of an administrator."""
+        with core(Settings.from_env(self.environment)) as base:
+            tenant = Tenant(TenantId("acme"))
+            key = ensure_admin_key(self.folder, tenant, ApiKeys(base.table), base.clock)
+        with contextlib.closing(Client(self.address, key.credential, timeout_s=60)) as client:
+            yield client
+
+    def tell_of_uploads(self) -> None:
+        """Queue what EventBridge's rule makes of S3's events: one for every raw blob."""
+        with core(Settings.from_env(self.environment)) as base:
+            for info in base.blobs.list(Bucket.RAW, ""):
+                base.queue.send(QueueName.INGESTION, {"uploaded": info.key.path})
+
+
+@pytest.fixture
+def processes(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
+    """Start every service and the edge, behind a router by path."""
+    ports = {name: free_port() for name in (*SERVICES, "edge")}
+    addresses = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    router = PathRouter({name: addresses[name] for name in SERVICES} | {"v1": addresses["edge"]})
+    with s3_vectors_server() as vectors, serving(router) as address, contextlib.ExitStack() as running:
+        vectors.client.create_vector_bucket(vectorBucketName="vectors")
+        environment = aws.platform() | {
+            "AWS_ENDPOINT_URL_S3VECTORS": vectors.url,
+            "RAGSTONE_VECTORS": "s3vectors",
+            "RAGSTONE_VECTOR_BUCKET": "vectors",
+            "RAGSTONE_DATA_DIR": str(tmp_path / "unused"),
+            **{f"RAGSTONE_{name.upper()}_URL": address for name in SERVICES},
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        for name in SERVICES:
+            # A service has no URL of its own: it is the one that the others find there.
+            own = {"RAGSTONE_PORT": str(ports[name]), f"RAGSTONE_{name.upper()}_URL": ""}
+            running.enter_context(_process(["-m", "fargate", name], environment, own, tmp_path / f"{name}.log"))
+        edge = ["-m", "tests.e2e.edge_process", address, str(ports["edge"])]
+        own = {"PYTHONPATH": f"{ROOT}:{ROOT / 'app'}"}
+        running.enter_context(_process(edge, environment, own, tmp_path / "edge.log"))
+        _wait_until_all_answer([f"{addresses[name]}/{name}" for name in SERVICES] + [f"{addresses['edge']}/v1"])
+        yield Processes(address, environment, tmp_path)
+        assert not (tmp_path / "unused").exists()
+
+
+@pytest.mark.drill
+def test_many_processes_go_the_same_way(processes: Processes, tmp_path: Path) -> None:
+    """Nobody who calls can tell how many there are."""
+    with processes.client() as client:
+        journey.go(client, tmp_path, processes.tell_of_uploads)
+
+
+@contextlib.contextmanager
+def _process(arguments: list[str], shared: dict[str, str], own: dict[str, str], log: Path) -> Iterator[None]:
+    """Run a process while the context lasts; it must end by itself when it is told to."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAGSTONE_")}
+    environment = {name: value for name, value in (inherited | shared | own).items() if value}
+    with log.open("wb") as lines:
+        process = subprocess.Popen(
+            [sys.executable, *arguments], env=environment, cwd=ROOT, stdout=lines, stderr=subprocess.STDOUT
+        )
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=30)
+            finally:
+                process.kill()
+    assert process.returncode in {0, -signal.SIGTERM}, log.read_text()
+
+
+def _wait_until_all_answer(addresses: list[str]) -> None:
+    ends = time.monotonic() + START_S
+    for address in addresses:
+        base, _, prefix = address.rpartition("/")
+        while not _answers(base, prefix):
+            assert time.monotonic() < ends, f"{address} does not answer"
+            time.sleep(0.1)
+
+
+def _answers(base: str, prefix: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"{base}/{prefix}/health", timeout=5) as answer:
+        return bool(answer.status == 200)
+    return False
