@@ -23,7 +23,7 @@ from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, Tenant
 from chalicelib.domain.indexes import Generation, GenerationStatus, Index, Recipe
 from chalicelib.domain.metadata import with_platform_keys
 from chalicelib.domain.releases import Release, ReleaseConfig
-from chalicelib.ports.vectors import VectorIndexSpec, VectorRecord
+from chalicelib.ports.vectors import VectorIndex, VectorIndexSpec, VectorRecord
 from chalicelib.repositories import keys
 from chalicelib.repositories.chunks import Chunks
 from chalicelib.repositories.documents import Documents
@@ -55,7 +55,7 @@ class Knowledge:
     """One tenant's index, `handbook`, under its live release."""
 
     table: SqliteTable
-    vectors: SqliteVectors
+    vectors: VectorIndex
     clock: HandClock
     tenant: Tenant = ACME
     embedder: BagOfWords = field(default_factory=BagOfWords)
