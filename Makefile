@@ -44,8 +44,8 @@ drill: $(DEV_READY) ## Run the long crash drills
 browser: $(DEV_READY) ## Run the tests that need Chromium
 	$(PYTEST) -m browser
 
-package: $(DEV_READY) ## Build the Lambda package of the edge and check it
-	$(BIN)/python infra/build_edge.py --check
+package: $(DEV_READY) ## Build the Lambda package of the edge, and its template, and check them
+	$(BIN)/python -m infra.build_edge --check
 
 docs: $(DEV_READY) ## Make the generated documents anew
 	$(BIN)/python infra/docs.py

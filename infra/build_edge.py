@@ -1,10 +1,11 @@
 """
-Build the Lambda package of the API edge: python infra/build_edge.py. It is checked before it counts.
+Build the Lambda package of the API edge: python -m infra.build_edge. It is checked before it counts.
 
 The zip holds what Chalice's own packager would put in (`app.py`, `chalicelib`, Chalice's two runtime modules and the
 requirements) and the feedback component, but is the same byte for byte whenever the sources and zlib are: fixed times,
 order and permissions. It is built here rather than by Chalice, which passes over a broken `chalicelib` link and
 takes the wheels that suit the Python it runs on. With `--check` it is made a second time, wheels and all, and compared.
+The template that goes with it is made beside it (`edge_template`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import chalice
+
+from infra import edge_template
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "build" / "edge.zip"
@@ -84,6 +87,7 @@ def main(arguments: Sequence[str]) -> None:
         TARGET.parent.mkdir(exist_ok=True)
         shutil.copyfile(package, TARGET)
     print(_described(TARGET), tried, *["built twice: the same bytes"] * twice, sep="\n")
+    print(f"{edge_template.write().relative_to(ROOT)}: the template that goes with it")
 
 
 def build(package: Path, wheels: Sequence[str] = LAMBDA_WHEELS) -> None:
