@@ -7,7 +7,7 @@ import sys
 
 from bench import report
 
-ALL = ("embedding", "vectors", "edge_import", "ingestion", "retrieval", "gateway", "footprint")
+ALL = ("embedding", "vectors", "edge_import", "ingestion", "retrieval", "gateway", "first_token", "footprint")
 
 
 def main(names: list[str]) -> int:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,13 +49,13 @@ class Platform:
 
 
 @contextmanager
-def running(folder: Path, *, sample: bool = False) -> Iterator[Platform]:
+def running(folder: Path, *, sample: bool = False, environment: Mapping[str, str] | None = None) -> Iterator[Platform]:
     """Start the platform on the data in *folder*, wait until it answers, and stop it in the end."""
-    port = _free_port()
+    port = free_port()
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-c", "from fargate.cli import main; main()", "up"],
-        env=_environment(folder, port, sample=sample),
+        env={**_environment(folder, port, sample=sample), **(environment or {})},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -75,7 +75,8 @@ def _environment(folder: Path, port: int, *, sample: bool) -> dict[str, str]:
     return inherited | {f"RAGSTONE_{name}": value for name, value in ours.items()} | {"PYTHONUNBUFFERED": "1"}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Give a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
