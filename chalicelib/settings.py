@@ -74,12 +74,6 @@ class Settings(BaseModel):
         pattern=r"^[A-Za-z0-9/_+=.@-]{0,400}$",
         description="What the names of the secrets in Secrets Manager begin with.",
     )
-    tenant_role_arn: str | None = Field(
-        None,
-        pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$",
-        description="IAM role that a service takes on, narrowed to one tenant's rows, blobs and search indexes, for "
-        "what it does in a tenant's name. Without it, the service's own role does that.",
-    )
     vector_bucket: str | None = Field(
         None, pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", description="S3 vector bucket of the search indexes."
     )

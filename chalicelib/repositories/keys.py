@@ -325,6 +325,16 @@ def vector_indexes(tenant: Tenant, name: str) -> str:
     return f"{tenant.tenant_id}.{name}.g"
 
 
+def rows_of_tenant(tenant: Tenant) -> str:
+    """Give what every partition key of a tenant's rows begins with."""
+    return f"{tenant.tenant_id}#"
+
+
+def vector_indexes_of_tenant(tenant: Tenant) -> str:
+    """Give the prefix of all physical indexes of a tenant."""
+    return f"{tenant.tenant_id}."
+
+
 def vector_index_owner(index: VectorIndexName) -> tuple[Tenant, str]:
     """Give back the tenant and the index's name that `vector_index` made *index* from."""
     tenant_id, name, _ = index.name.split(".")

@@ -61,9 +61,9 @@ class Aws:
         prefix = f"t{next(_prefixes)}-"
         return {queue: self._queue(f"{prefix}{queue}") for queue in QueueName}
 
-    def platform(self) -> dict[str, str]:
-        """Make what a platform of its own needs; give the environment that its processes find it by."""
-        buckets, queues = self.buckets(), self.queues()
+    @property
+    def environment(self) -> dict[str, str]:
+        """What boto3 finds the server by in another process."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "test",
@@ -71,6 +71,12 @@ class Aws:
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def platform(self) -> dict[str, str]:
+        """Make what a platform of its own needs; give the environment that its processes find it by."""
+        buckets, queues = self.buckets(), self.queues()
+        return self.environment | {
             "RAGSTONE_STORES": "aws",
             "RAGSTONE_TABLE_PREFIX": self.tables(),
             "RAGSTONE_SECRETS_PREFIX": f"t{next(_prefixes)}/",
