@@ -15,6 +15,8 @@ from chalicelib.errors import InvalidRequest
 MARK = "0."
 MAX_ESCAPED_BYTES = 38
 _TAKEN = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_OF_AN_INDEX = re.compile(r"[a-z0-9-]{3,}\.[a-z0-9-]{3,}\.g\d*$")
+"""As `repositories.keys` makes them: whatever they begin, the service takes as it is."""
 _PREFIX = re.compile(r"[a-z0-9.-]{1,63}")
 
 
@@ -38,6 +40,6 @@ def index_name(service: str) -> str:
 
 def service_prefixes(prefix: str) -> list[str]:
     """Give the prefixes below which all indexes lie whose names begin with *prefix*, others too."""
-    if not prefix:
-        return [""]
+    if not prefix or _OF_AN_INDEX.match(prefix):
+        return [prefix]
     return [prefix, MARK] if _PREFIX.fullmatch(prefix) else [MARK]
