@@ -8,3 +8,7 @@ common=(--generate-hashes --no-emit-index-url --no-emit-find-links --no-header -
   --exclude-newer "$newest" --exclude-newer-package "boto3=$(date -u +%F)" --exclude-newer-package "botocore=$(date -u +%F)" --quiet)
 uv pip compile pyproject.toml "${common[@]}" --extra services --extra pgvector --extra ocr --extra multilingual --extra dev -o requirements/dev.txt
 uv pip compile pyproject.toml "${common[@]}" --extra services --extra pgvector -c requirements/dev.txt -o requirements/run.txt
+# Tools that check the templates, each in an environment of its own.
+for tool in templates policies hardening; do
+  uv pip compile "requirements/$tool.in" "${common[@]}" -o "requirements/$tool.txt"
+done
