@@ -7,7 +7,7 @@ import ssl
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from queue import Empty, LifoQueue
+from queue import Empty, Full, LifoQueue
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -54,9 +54,8 @@ class Connections:
         except (DatabaseError, InterfaceError, OSError, struct.error) as error:
             _undo(connection)
             raise error_of(error) from None
-        except BaseException:
-            connection.run("ROLLBACK")
-            self._give_back(connection)
+        except BaseException:  # whatever it was, the connection may be in the middle of something
+            _undo(connection)
             raise
         self._give_back(connection)
 
@@ -86,14 +85,17 @@ class Connections:
             raise error_of(error) from None
 
     def _give_back(self, connection: Connection) -> None:
-        if self._closed or self._idle.full():
+        if self._closed:
             connection.close()
-        else:
-            self._idle.put(connection)
+            return
+        try:
+            self._idle.put_nowait(connection)
+        except Full:
+            connection.close()
 
 
 def error_of(error: Exception) -> RagError:
-    """Give the error that PostgreSQL's *error* comes to; a call that fails in the middle was not carried out."""
+    """Give the error that PostgreSQL's *error* comes to."""
     said = error.args[0] if isinstance(error, DatabaseError) and error.args else None
     code = str(said.get("C", "")) if isinstance(said, dict) else ""
     if code == _MISSING_TABLE:
