@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -33,6 +34,8 @@ from tests.fakes.s3_vectors_server import s3_vectors_server
 from tests.fakes.serving import serving
 
 ROOT = Path(__file__).parents[2]
+CALLS = ROOT / "tests" / "data" / "aws_calls.json"
+"""What each process asks of AWS, by IAM's names; the templates' roles are held to it."""
 
 
 def test_one_process_goes_the_way(client: Client, tmp_path: Path) -> None:
@@ -83,10 +86,10 @@ def processes(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
             monkeypatch.setenv(name, value)
         for name in SERVICES:
             # A service has no URL of its own: it is the one that the others find there.
-            own = {"RAGSTONE_PORT": str(ports[name]), f"RAGSTONE_{name.upper()}_URL": ""}
+            own = {"RAGSTONE_PORT": str(ports[name]), f"RAGSTONE_{name.upper()}_URL": "", "AWS_ACCESS_KEY_ID": name}
             running.enter_context(_process(["-m", "fargate", name], environment, own, tmp_path / f"{name}.log"))
         edge = ["-m", "tests.e2e.edge_process", address, str(ports["edge"])]
-        own = {"PYTHONPATH": f"{ROOT}:{ROOT / 'app'}"}
+        own = {"PYTHONPATH": f"{ROOT}:{ROOT / 'app'}", "AWS_ACCESS_KEY_ID": "edge"}
         running.enter_context(_process(edge, environment, own, tmp_path / "edge.log"))
         _wait_until_all_answer([f"{addresses[name]}/{name}" for name in SERVICES] + [f"{addresses['edge']}/v1"])
         yield Processes(address, environment, tmp_path)
@@ -94,10 +97,13 @@ def processes(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.mark.drill
-def test_many_processes_go_the_same_way(processes: Processes, tmp_path: Path) -> None:
-    """Nobody who calls can tell how many there are."""
+def test_many_processes_go_the_same_way(processes: Processes, aws: Aws, tmp_path: Path) -> None:
+    """Nobody who calls can tell how many there are; and none asks of AWS what it is not known to ask."""
     with processes.client() as client:
         journey.go(client, tmp_path, processes.tell_of_uploads)
+    known = json.loads(CALLS.read_text())
+    asked = {role: {" ".join(call) for call in calls} for role, calls in aws.calls.of.items() if role in known}
+    assert {role: sorted(calls - set(known[role])) for role, calls in asked.items()} == {role: [] for role in asked}
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from chalicelib.adapters.dynamodb_table import definition
 from chalicelib.ports.blobs import Bucket
 from chalicelib.ports.queue import MAX_DELIVERIES, QueueName
 from chalicelib.ports.table import TableName
+from tests.fakes.aws_calls import Calls
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -33,9 +34,10 @@ _prefixes = count(1)
 
 @dataclass(frozen=True)
 class Aws:
-    """A server, and the clients that reach it."""
+    """A server, the *calls* made of it, and the clients that reach it."""
 
     url: str
+    calls: Calls
 
     def client(self, service: str) -> Any:
         """Give a client made as the platform makes them; one for all, since making one takes long."""
@@ -98,14 +100,23 @@ def _answer(moto: Any, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, s
     return begun[0], begun[1], body
 
 
-def _take_wait(environ: WSGIEnvironment) -> int:
+def _read(environ: WSGIEnvironment) -> bytes:
+    """Give the body of a request that is JSON; of others it is of no interest, and may be long."""
+    if "HTTP_X_AMZ_TARGET" not in environ:
+        return b""
+    body: bytes = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def _take_wait(environ: WSGIEnvironment, body: bytes) -> int:
     """Give how long a request waits for a message, in whole seconds, and let it not wait."""
     if environ.get("HTTP_X_AMZ_TARGET") != "AmazonSQS.ReceiveMessage":
         return 0
-    asked = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+    asked = json.loads(body)
     wait_s = int(asked.pop("WaitTimeSeconds", 0))
-    body = json.dumps(asked).encode()
-    environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
+    hurried = json.dumps(asked).encode()
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(hurried), str(len(hurried))
     return wait_s
 
 
@@ -135,10 +146,12 @@ def aws_server() -> Iterator[Aws]:
     One request at a time: DynamoDB carries out each call as a whole, and moto does not where several threads call. Who
     waits for a message lets others go on.
     """
-    moto, one_at_a_time = DomainDispatcherApplication(create_backend_app), Lock()
+    moto, one_at_a_time, calls = DomainDispatcherApplication(create_backend_app), Lock(), Calls()
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        ends = time.monotonic() + _take_wait(environ)
+        asked = _read(environ)
+        calls.note(environ, asked)
+        ends = time.monotonic() + _take_wait(environ, asked)
         while True:
             with one_at_a_time:
                 status, headers, body = _answer(moto, environ)
@@ -152,7 +165,7 @@ def aws_server() -> Iterator[Aws]:
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield Aws(f"http://127.0.0.1:{server.server_port}")
+        yield Aws(f"http://127.0.0.1:{server.server_port}", calls)
     finally:
         server.shutdown()
         thread.join()
