@@ -11,7 +11,14 @@ from chalicelib.contracts.common import Filter, Identifier, RequestModel
 from chalicelib.contracts.gateway import RouteName
 from chalicelib.contracts.indexes import ComponentModel
 from chalicelib.domain.prompts import REFERENCE_PATTERN
-from chalicelib.domain.releases import ClaimPolicy, GenerationSettings, RetrievalSettings, Strategy
+from chalicelib.domain.releases import (
+    ClaimPolicy,
+    GenerationSettings,
+    Redaction,
+    RedactionSettings,
+    RetrievalSettings,
+    Strategy,
+)
 
 MAX_TOP_K = 100
 MAX_CANDIDATES = 1_000
@@ -52,6 +59,18 @@ class ClaimsModel(RequestModel):
     judge: RouteName | None = Field(None, description="Chat route that decides what nothing else does")
 
 
+class RedactionModel(RequestModel):
+    """What is taken out of what answers say; quotes of documents stay, which their reader may read."""
+
+    kinds: list[Annotated[Redaction, Field(strict=False)]] = Field(
+        max_length=len(Redaction),
+        description="Addresses of mail, phone numbers, IBANs, payment cards, US social security numbers",
+    )
+    region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
+        None, description="Country (ISO 3166) of phone numbers without a country code; without it they are not found"
+    )
+
+
 class AnswerModel(RequestModel):
     """Settings of answers; one left out is the release's."""
 
@@ -68,10 +87,13 @@ class AnswerModel(RequestModel):
     history_tokens: int | None = Field(None, ge=0, le=1_000_000, description="How much of the conversation")
     max_output_tokens: int | None = Field(None, ge=1, le=100_000)
     temperature: float | None = Field(None, ge=0, le=2, strict=False)
+    redact: RedactionModel | None = None
 
     def over(self, settings: GenerationSettings) -> GenerationSettings:
         """Give *settings* with what is said here."""
-        given = self.model_dump(exclude_none=True, exclude={"claims"})
+        given = self.model_dump(exclude_none=True, exclude={"claims", "redact"})
+        if self.redact is not None:
+            given["redact"] = RedactionSettings(tuple(sorted(set(self.redact.kinds))), self.redact.region)
         claims = self.claims.model_dump(exclude_none=True) if self.claims else {}
         return replace(settings, **given, claims=replace(settings.claims, **claims))
 

@@ -74,6 +74,24 @@ class ClaimSettings:
     judge: str | None = None
 
 
+class Redaction(StrEnum):
+    """What can be taken out of answers: data of persons whose form can be checked."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+    IBAN = "iban"
+    CARD = "card"
+    SSN = "ssn"
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionSettings:
+    """What is taken out of answers; *region* (ISO 3166) is where phone numbers without a country code are from."""
+
+    kinds: tuple[Redaction, ...] = ()
+    region: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationSettings:
     """
@@ -103,6 +121,7 @@ class GenerationSettings:
     """How much of the conversation, likewise; the latest turns first."""
     max_output_tokens: int = 800
     temperature: float = 0.0
+    redact: RedactionSettings = field(default_factory=RedactionSettings)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from itertools import accumulate
+from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -15,15 +17,20 @@ from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import RunId
 from chalicelib.domain.prompts import PromptVersion
 from chalicelib.domain.releases import Release
-from chalicelib.domain.runs import Claim, Passage, Run, RunKind, Wording
+from chalicelib.domain.runs import Citation, Claim, Passage, Run, RunKind, Wording
 from chalicelib.errors import BadUpstream
 from chalicelib.observability.stages import Stages
 from fargate.generation.drafts import Draft
 from fargate.generation.link_guard import guarded
+from fargate.generation.redaction import redacted
 from fargate.generation.reuse import fingerprint
 
-# A run is one row of at most 400 KB; the question, the conversation, the answer and its citations need the rest.
+# A run is one row of at most 400 KB; what question, conversation, answer and claims leave of it is the passages'.
 MAX_PASSAGE_BYTES = 200_000
+MAX_RUN_BYTES = 380_000
+MAX_CLAIM_BYTES = 80_000
+
+FoundT = TypeVar("FoundT", Claim, Citation)
 
 
 @dataclass(slots=True)
@@ -54,6 +61,17 @@ class Answering:
     def fingerprint(self) -> str:
         """See `reuse.fingerprint`."""
         return fingerprint(self.principal, self.request, self.release.release_id, self.passages, self.link_hosts)
+
+    def redact(self) -> None:
+        """Take out of the text and the claims what the release says, and note how much it was."""
+        draft, settings = self.written(), self.release.config.answer.redact
+        if not settings.kinds:
+            return
+        text = redacted(draft.text, settings)
+        self.draft = replace(draft, text=text.text)
+        self.claims = [replace(claim, text=redacted(claim.text, settings).text) for claim in self.claims]
+        if text.count:
+            self.degraded = [*self.degraded, f"Personal data was taken out of the answer in {text.count} places."]
 
     def guard_links(self) -> None:
         """Take every link out of the text and the claims that leads to a host which the tenant does not allow."""
@@ -103,7 +121,7 @@ class Answering:
             index=self.release.config.index,
             release_id=self.release.release_id,
             question=self.request.question,
-            passages=_kept(self.passages),
+            passages=(),
             request=recorded(self.request),
             timings_ms=self.stages.timings_ms(),
             trace_id=self.trace_id,
@@ -116,31 +134,45 @@ class Answering:
             narrowed_by=self.narrowed_by,
             repeats=self.repeats,
         )
-        draft = self.draft
-        if draft is None:
-            return run
+        if self.draft is not None:
+            run = self._with_draft(run, self.draft)
+        room = min(MAX_PASSAGE_BYTES, MAX_RUN_BYTES - _bytes(asdict(run)))
+        return replace(run, passages=_kept(self.passages, room))
+
+    def _with_draft(self, run: Run, draft: Draft) -> Run:
         return replace(
             run,
             answer=draft.text,
             model=draft.model or run.model,
             abstained=draft.abstained,
-            citations=draft.citations,
-            claims=self.claims,
+            claims=(claims := _fitting(self.claims, MAX_CLAIM_BYTES)),
+            citations=_fitting(draft.citations, MAX_CLAIM_BYTES),
+            degraded=[*self.degraded, *_not_kept(len(self.claims) - len(claims))],
             usage=draft.usage,
             nearest=draft.nearest,
             sent=draft.sent,
         )
 
 
-def _kept(passages: Sequence[Passage]) -> list[Passage]:
-    """Give *passages*, from where they come to too much without text and metadata, which can be read again."""
+def _fitting(found: Sequence[FoundT], room: int) -> list[FoundT]:
+    """Give as many, from the first, as *room* bytes hold."""
+    sizes = accumulate(_bytes(asdict(one)) for one in found)
+    return [one for one, size in zip(found, sizes, strict=True) if size <= room]
+
+
+def _not_kept(claims: int) -> list[str]:
+    return [f"The last {claims} claims were more than a run keeps."] if claims else []
+
+
+def _kept(passages: Sequence[Passage], room: int) -> list[Passage]:
+    """Give *passages*, from where they come to over *room* bytes without text and metadata, which can be read again."""
     kept: list[Passage] = []
     size = 0
     for passage in passages:
         size += _bytes(asdict(passage))
-        kept.append(passage if size <= MAX_PASSAGE_BYTES else replace(passage, text="", metadata={}))
+        kept.append(passage if size <= room else replace(passage, text="", metadata={}))
     return kept
 
 
 def _bytes(value: object) -> int:
-    return len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    return len(json.dumps(value, ensure_ascii=False, default=str).encode(errors="replace"))

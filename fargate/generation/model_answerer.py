@@ -27,6 +27,9 @@ from fargate.generation.marking import Marking
 from fargate.generation.packing import Packed, pack, recent
 from fargate.generation.prompting import NOT_SAID, Asked, digest, mark_of, messages
 
+MAX_ANSWER_BYTES = 48_000
+"""A run keeps question, conversation, passages, answer and claims in one row of 400 KB."""
+
 # However a model dresses it up.
 _NOT_SAID = re.compile(rf"[\s\"'*_`>]*{NOT_SAID}", re.IGNORECASE)
 _PERHAPS_NOT_SAID = re.compile(
@@ -72,6 +75,8 @@ class ModelAnswerer:
             async for chunk in chunks:
                 if said := answer.hear(chunk):
                     yield said
+                if answer.is_full:
+                    break
         if rest := answer.end(question, passages):
             yield rest
         yield answer.draft(passages)
@@ -99,6 +104,7 @@ class _Answer:
         self._echoes = Echoes(mark)
         self._marking = Marking(packed.texts)
         self._held = ""
+        self._heard_bytes = 0
         self._said: list[str] = []
         self._usage = Usage()
         self._model: str | None = None
@@ -109,11 +115,17 @@ class _Answer:
     def hear(self, chunk: ChatChunk) -> str:
         """Give what *chunk* adds to the answer."""
         self._model = chunk.model
+        self._heard_bytes += len(chunk.text.encode(errors="replace"))
         if chunk.usage is not None:
             self._usage = _usage(chunk.usage)
         if chunk.choices and chunk.choices[0].finish_reason:
             self._ended = chunk.choices[0].finish_reason
         return self._say(self._marking.feed(self._heard(self._echoes.feed(chunk.text))))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the model said more than is ever kept of an answer, whatever it was asked for."""
+        return self._heard_bytes > MAX_ANSWER_BYTES
 
     def end(self, question: str, passages: Sequence[Passage]) -> str:
         """Give the rest; of a model that declined, the words for that."""
@@ -174,6 +186,8 @@ class _Answer:
             told.append(f"{self._marking.unknown} citations of passages that are not there were taken out.")
         if self._echoes.count:
             told.append(f"The model repeated {self._echoes.count} lines that mark passages; they were taken out.")
+        if self.is_full:
+            told.append(f"The model's answer was cut off after {MAX_ANSWER_BYTES:,} bytes.")
         if self._ended == "length":
             told.append("The model's answer was cut off at its limit of tokens.")
         elif self._ended == "content_filter":

@@ -54,6 +54,7 @@ from fargate.generation.extractive import ExtractiveAnswerer
 from fargate.generation.link_guard import LinkGuard
 from fargate.generation.model_answerer import ModelAnswerer
 from fargate.generation.previewing import Previewing
+from fargate.generation.redaction import Redactor
 
 CLIENT_DISCONNECTED = "client_disconnected"
 
@@ -237,15 +238,17 @@ class GenerationService:
         # Under a policy that may leave something out, nothing is said before it was checked.
         holds = answering.release.config.answer.claims.policy is not ClaimPolicy.MARK
         guard, whole = LinkGuard(answering.link_hosts), not answering.degraded
+        redactor = Redactor(answering.release.config.answer.redact)
         async with aclosing(self._written(answering)) as pieces:
             async for piece in pieces:
-                if not holds and (said := guard.feed(piece)):
+                if not holds and (said := guard.feed(redactor.feed(piece))):
                     answering.said.append(said)
                     yield said
-        if not holds and (said := guard.end()):
+        if not holds and (said := guard.feed(redactor.end()) + guard.end()):
             answering.said.append(said)
             yield said
         whole = await self._check(answering) and whole
+        answering.redact()
         answering.guard_links()
         for word in _WORD.findall(answering.written().text) if holds else ():
             answering.said.append(word)

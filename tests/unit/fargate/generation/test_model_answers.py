@@ -21,6 +21,7 @@ from chalicelib.domain.runs import Verdict
 from chalicelib.errors import BadUpstream, Forbidden, InvalidRequest, NotFound, RateLimited
 from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.runs import Mentions
+from fargate.generation.model_answerer import MAX_ANSWER_BYTES
 from fargate.generation.prompting import NOT_SAID, defused
 from fargate.generation.service import GenerationService
 from tests.fakes.knowledge import INDEX, Knowledge, knowledge, reader
@@ -272,3 +273,14 @@ def test_no_two_questions_bear_the_same_mark(known: Knowledge) -> None:
         ask(known)
         marks.add(re.findall(r"<<([0-9a-f]{16}) passage 1>>", told(known))[0])
     assert len(marks) == 3
+
+
+def test_a_model_that_does_not_stop_is_stopped(known: Knowledge) -> None:
+    """Whatever it was asked for: what it said till then is the answer, and fits into the run with all the rest."""
+    known.gateway.reply = lambda _: "Everybody has thirty days of leave [1]. " * 3_000
+    turns = [{"role": "user", "content": "Ä" * 8_000}] * 4
+    answer = ask(known, question=QUESTION + " Ä" * 3_500, conversation=turns)
+    assert MAX_ANSWER_BYTES * 0.9 < len(answer.answer) < MAX_ANSWER_BYTES * 1.1
+    run = known.runs.get(known.tenant, RunId(answer.run_id))
+    assert run.answer == answer.answer
+    assert "The model's answer was cut off after 48,000 bytes." in run.degraded
