@@ -1,4 +1,4 @@
-"""What all tests share: one AWS for each process of them, properties tried on the same examples, suites that explain."""
+"""What all tests share: an AWS and a PostgreSQL for each process, properties on the same examples, suites that explain."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.fakes.aws import Aws
+    from tests.fakes.postgres import Postgres
 
 # The contract suites are imported by several folders' tests, whichever comes first.
 pytest.register_assert_rewrite(
@@ -26,4 +27,13 @@ def aws() -> Iterator[Aws]:
     from tests.fakes.aws import aws_server
 
     with aws_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Serve PostgreSQL, which takes two seconds to start."""
+    from tests.fakes.postgres import postgres_server
+
+    with postgres_server() as server:
         yield server

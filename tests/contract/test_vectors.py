@@ -15,7 +15,7 @@ from fargate.adapters.s3_vectors import S3Vectors
 from fargate.adapters.sqlite_vectors import SqliteVectors
 from tests.contract.vectors_contract import INDEX, SPEC, VectorsContract, keys, pack, record
 from tests.fakes.clock import HandClock
-from tests.fakes.postgres import Postgres, postgres_server
+from tests.fakes.postgres import Postgres
 from tests.fakes.s3_vectors_server import S3VectorsServer, s3_vectors_server
 
 _OTHER_PROCESS = """
@@ -61,13 +61,6 @@ class TestSqliteVectors(VectorsContract):
 def s3_vectors() -> Iterator[S3VectorsServer]:
     """Serve S3 Vectors to the tests of this module."""
     with s3_vectors_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    """Serve PostgreSQL to the tests of this module."""
-    with postgres_server() as server:
         yield server
 
 

@@ -19,7 +19,7 @@ from fargate.adapters.s3_vectors import S3Vectors
 from fargate.adapters.sqlite_vectors import SqliteVectors
 from tests.fakes.clock import HandClock
 from tests.fakes.knowledge import Knowledge, reader
-from tests.fakes.postgres import postgres_server
+from tests.fakes.postgres import Postgres
 from tests.fakes.s3_vectors_server import s3_vectors_server
 
 QUESTIONS = [
@@ -33,13 +33,13 @@ Opened = Callable[[Path], VectorIndex]
 
 
 @contextmanager
-def in_files() -> Iterator[Opened]:
+def in_files(_: Postgres) -> Iterator[Opened]:
     """Open stores on this machine."""
     yield lambda folder: SqliteVectors(folder / "vectors")
 
 
 @contextmanager
-def in_s3_vectors() -> Iterator[Opened]:
+def in_s3_vectors(_: Postgres) -> Iterator[Opened]:
     """Open stores in S3 Vectors."""
     with s3_vectors_server() as server:
         server.client.create_vector_bucket(vectorBucketName="vectors")
@@ -47,17 +47,17 @@ def in_s3_vectors() -> Iterator[Opened]:
 
 
 @contextmanager
-def in_postgres() -> Iterator[Opened]:
+def in_postgres(postgres: Postgres) -> Iterator[Opened]:
     """Open stores in PostgreSQL."""
-    with postgres_server() as server:
-        yield lambda _: PgVector(server.url)
+    with postgres.schema() as schema:
+        yield lambda _: PgVector(postgres.url, schema)
 
 
 @pytest.mark.parametrize("elsewhere", [in_s3_vectors, in_postgres])
-def test_the_same_passages_are_found_for_the_same_asker(elsewhere: Any, tmp_path: Path) -> None:
+def test_the_same_passages_are_found_for_the_same_asker(elsewhere: Any, postgres: Postgres, tmp_path: Path) -> None:
     """In the same order; what was replaced, deleted behind the index's back, or is for others is found nowhere."""
-    told = _told_by(elsewhere, tmp_path / "one")
-    assert told == _told_by(in_files, tmp_path / "other")
+    told = _told_by(elsewhere(postgres), tmp_path / "one")
+    assert told == _told_by(in_files(postgres), tmp_path / "other")
     assert all(len(passages) == 4 for _, _, passages in told)
     every = [(who, passage) for _, who, passages in told for passage in passages]
     assert not any("25 days" in passage or "secret" in passage for _, passage in every)
@@ -67,7 +67,7 @@ def test_the_same_passages_are_found_for_the_same_asker(elsewhere: Any, tmp_path
 def _told_by(stores: Any, folder: Path) -> list[tuple[str, str, Sequence[str]]]:
     folder.mkdir()
     clock = HandClock()
-    with stores() as opened, closing(SqliteTable(folder / "table", clock)) as table, closing(opened(folder)) as vectors:
+    with stores as opened, closing(SqliteTable(folder / "table", clock)) as table, closing(opened(folder)) as vectors:
         known = Knowledge(table, vectors, clock)
         _write(known)
         askers = {"": reader(), "hr": reader("hr")}

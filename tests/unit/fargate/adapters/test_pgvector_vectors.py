@@ -19,17 +19,10 @@ from fargate.adapters.pgvector_connections import Connections, error_of
 from fargate.adapters.pgvector_filters import Parameters, condition, fields_of
 from fargate.adapters.pgvector_vectors import PgVector
 from tests.fakes.filters import METADATA, RAW_FILTERS
-from tests.fakes.postgres import Postgres, postgres_server
+from tests.fakes.postgres import Postgres
 
 INDEX = VectorIndexName("acme.handbook.g1")
 EAST = struct.pack("<2f", 1, 0)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    """Serve PostgreSQL."""
-    with postgres_server() as server:
-        yield server
 
 
 @pytest.fixture
