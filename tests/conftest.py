@@ -1,4 +1,4 @@
-"""What all tests share: an AWS and a PostgreSQL for each process, properties on the same examples, suites that explain."""
+"""What all tests share: an AWS and a PostgreSQL a process, properties on the same examples, suites that explain."""
 
 from __future__ import annotations
 
