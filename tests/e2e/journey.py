@@ -8,9 +8,18 @@ from pathlib import Path
 
 from chalicelib.client.api import Client
 from chalicelib.contracts.asking import DoneEvent, QueryRequest, TokenEvent
+from chalicelib.contracts.budgets import BudgetCreate
 from chalicelib.contracts.documents import DocumentCreate
+from chalicelib.contracts.feedback import FeedbackCreate
+from chalicelib.contracts.identities import ApiKeyCreate
 from chalicelib.contracts.indexes import IndexCreate
+from chalicelib.contracts.ingestions import ImportFile, ImportsCreate, IngestionCreate
+from chalicelib.contracts.prompts import PromptCreate
+from chalicelib.contracts.releases import AliasCreate, ReleaseCreate
+from chalicelib.domain.access import Role
+from chalicelib.domain.budgets import BudgetScope, Period
 from chalicelib.domain.documents import DocumentStatus
+from chalicelib.domain.feedback import Rating
 from chalicelib.domain.jobs import JobStatus
 from tests.fakes.serving import eventually
 
@@ -29,6 +38,8 @@ def go(client: Client, folder: Path, arrived: Callable[[], None] = lambda: None)
     documents = client.wait_for_documents([document_id, upload.document_id], timeout_s=60)
     assert {document.status for document in documents} == {DocumentStatus.READY}
     ask(client, index, document_id)
+    import_more(client, index, folder)
+    run_it(client, index)
     take_out(client, index, document_id)
 
 
@@ -47,6 +58,39 @@ def ask(client: Client, index: str, document_id: str) -> None:
     assert "thirty days" in streamed
     paprika = client.query(QueryRequest(question="What is the secret ingredient of the sauce?", index=index))
     assert "smoked paprika" in paprika.answer
+
+
+def import_more(client: Client, index: str, folder: Path) -> None:
+    """Put a file into the import area, and take in what is there."""
+    path = folder / "travel.txt"
+    path.write_text("Travel by train is paid in full.")
+    accepted = client.open_imports(ImportsCreate(index=index, files=[ImportFile(path=path.name, size_bytes=32)]))
+    client.send_file(accepted.imports[0], path)
+    job = client.create_ingestion(IngestionCreate(index=index, prefix="travel"))
+    assert client.wait_for_job(job.job_id).status is JobStatus.SUCCEEDED
+    assert "train" in client.query(QueryRequest(question="How is travel by train paid?", index=index)).answer
+
+
+def run_it(client: Client, index: str) -> None:
+    """Do what those do who run a platform: releases, prompts, feedback, budgets, keys, and the books."""
+    release = client.create_release(ReleaseCreate(index=index)).release
+    client.create_alias(AliasCreate(name=index, release=release))
+    answer = client.query(QueryRequest(question=QUESTION, release=index))
+    assert answer.release == release
+    client.send_feedback(FeedbackCreate(run_id=answer.run_id, rating=Rating.UP))
+    assert answer.run_id in {one.run_id for one in client.feedback()}
+    client.create_prompt(PromptCreate(name=index, system="Be brief.", user="{{ question }} {{ passages }}"))
+    budget = BudgetCreate(name=index, scope=BudgetScope.TENANT, period=Period.MONTH, limit_usd_micros=10**9)
+    client.create_budget(budget)
+    key = client.create_api_key(ApiKeyCreate(name="journey", roles=[Role.READER]))
+    client.revoke_api_key(key.key.key_id)
+    client.sweep_index(index)
+    assert client.readiness().status == "ok"
+    for listed in (client.jobs(), client.runs(), client.audit(), client.releases(), client.api_keys()):
+        assert list(listed)
+    client.usage()
+    client.delete_budget(index)
+    client.delete_alias(index)
 
 
 def take_out(client: Client, index: str, document_id: str) -> None:
