@@ -17,6 +17,7 @@ from chalicelib.observability import spans
 from chalicelib.observability.metrics import Metrics
 from chalicelib.observability.spans import LocalSpans, SpanBackend
 from chalicelib.observability.stage_metrics import StageMetrics
+from chalicelib.ports.guardrails import Guardrail
 from chalicelib.ports.models import Embedder
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
 from chalicelib.ports.traces import Traces
@@ -149,7 +150,15 @@ class Services:
             gateway=self.gateway,
             clock=self.core.clock,
             metrics=self._metrics,
+            guardrails=lambda: self.guardrails,
         )
+
+    @cached_property
+    def guardrails(self) -> Guardrail:
+        """Judge answers by the rules that releases name."""
+        from fargate.adapters.bedrock_guardrails import BedrockGuardrails  # boto3 takes .2 s to import
+
+        return self._opened.enter_context(closing(BedrockGuardrails()))
 
     @cached_property
     def gateway(self) -> ModelGateway:

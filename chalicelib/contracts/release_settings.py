@@ -14,6 +14,7 @@ from chalicelib.domain.prompts import REFERENCE_PATTERN
 from chalicelib.domain.releases import (
     ClaimPolicy,
     GenerationSettings,
+    GuardrailSettings,
     Redaction,
     RedactionSettings,
     RetrievalSettings,
@@ -71,6 +72,18 @@ class RedactionModel(RequestModel):
     )
 
 
+class GuardrailModel(RequestModel):
+    """A guardrail of Amazon Bedrock that every answer passes, whichever model gave it."""
+
+    id: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^([a-z0-9]{1,64}|arn:aws[a-z-]*:bedrock:[a-z0-9-]{1,20}:\d{12}:guardrail/[a-z0-9]{1,64})$"
+        ),
+    ] = Field(description="Its id or ARN")
+    version: Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{0,7}|DRAFT)$")]
+
+
 class AnswerModel(RequestModel):
     """Settings of answers; one left out is the release's."""
 
@@ -88,12 +101,15 @@ class AnswerModel(RequestModel):
     max_output_tokens: int | None = Field(None, ge=1, le=100_000)
     temperature: float | None = Field(None, ge=0, le=2, strict=False)
     redact: RedactionModel | None = None
+    guardrail: GuardrailModel | None = None
 
     def over(self, settings: GenerationSettings) -> GenerationSettings:
         """Give *settings* with what is said here."""
-        given = self.model_dump(exclude_none=True, exclude={"claims", "redact"})
+        given = self.model_dump(exclude_none=True, exclude={"claims", "redact", "guardrail"})
         if self.redact is not None:
             given["redact"] = RedactionSettings(tuple(sorted(set(self.redact.kinds))), self.redact.region)
+        if self.guardrail is not None:
+            given["guardrail"] = GuardrailSettings(self.guardrail.id, self.guardrail.version)
         claims = self.claims.model_dump(exclude_none=True) if self.claims else {}
         return replace(settings, **given, claims=replace(settings.claims, **claims))
 

@@ -93,6 +93,14 @@ class RedactionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardrailSettings:
+    """A guardrail of Amazon Bedrock, by its id or ARN, and which version of it."""
+
+    id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationSettings:
     """
     How passages become an answer: a model, its prompt, and when to decline.
@@ -122,6 +130,7 @@ class GenerationSettings:
     max_output_tokens: int = 800
     temperature: float = 0.0
     redact: RedactionSettings = field(default_factory=RedactionSettings)
+    guardrail: GuardrailSettings | None = None
 
 
 @dataclass(frozen=True)

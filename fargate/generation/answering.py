@@ -20,6 +20,7 @@ from chalicelib.domain.releases import Release
 from chalicelib.domain.runs import Citation, Claim, Passage, Run, RunKind, Wording
 from chalicelib.errors import BadUpstream
 from chalicelib.observability.stages import Stages
+from chalicelib.ports.guardrails import Ruling
 from fargate.generation.drafts import Draft
 from fargate.generation.link_guard import guarded
 from fargate.generation.redaction import redacted
@@ -78,6 +79,20 @@ class Answering:
         draft, allowed = self.written(), self.link_hosts
         self.draft = replace(draft, text=guarded(draft.text, allowed))
         self.claims = [replace(claim, text=guarded(claim.text, allowed)) for claim in self.claims]
+
+    def rule(self, ruling: Ruling) -> None:
+        """Say what the guardrail lets be said. Claims about other words than those go; a blocked answer is none."""
+        draft = self.written()
+        if ruling.blocked:
+            self.draft = replace(draft, text=ruling.text, citations=(), statements=(), nearest=(), abstained=True)
+        else:
+            self.draft = replace(draft, text=ruling.text)
+        if ruling.text != draft.text:
+            self.claims = ()
+            self.degraded = [
+                *self.degraded,
+                f"The guardrail changed the answer: {', '.join(ruling.reasons) or 'no reason'}.",
+            ]
 
     def repeat(self, run: Run) -> None:
         """Take over the answer of *run*, which cost nothing this time."""

@@ -32,7 +32,7 @@ from chalicelib.contracts.rendering import passage_views
 from chalicelib.domain.access import Principal, Tenant
 from chalicelib.domain.filters import parse_filter
 from chalicelib.domain.identifiers import Entropy, RunId, new_id
-from chalicelib.domain.releases import EXTRACTIVE, ClaimPolicy, GenerationSettings, Release
+from chalicelib.domain.releases import EXTRACTIVE, ClaimPolicy, GenerationSettings, GuardrailSettings, Release
 from chalicelib.domain.runs import Run
 from chalicelib.errors import InvalidRequest, RagError
 from chalicelib.observability.logs import get_logger
@@ -40,6 +40,7 @@ from chalicelib.observability.metrics import Metrics
 from chalicelib.observability.spans import current_trace_id
 from chalicelib.observability.stages import Stages
 from chalicelib.ports.clock import Clock
+from chalicelib.ports.guardrails import Guardrail, Ruling
 from chalicelib.ports.models import Embedder
 from chalicelib.ports.services import ModelGateway, Retriever
 from chalicelib.repositories.effective_release import EffectiveRelease
@@ -55,6 +56,15 @@ from fargate.generation.link_guard import LinkGuard
 from fargate.generation.model_answerer import ModelAnswerer
 from fargate.generation.previewing import Previewing
 from fargate.generation.redaction import Redactor
+
+
+class NoGuardrail:
+    """See `Guardrail`: there is none here."""
+
+    async def judge(self, text: str, settings: GuardrailSettings) -> Ruling:  # noqa: ARG002 - the port's signature
+        """Refuse, so that no release is answered without the guardrail it names."""
+        raise InvalidRequest(f"Guardrail {settings.id!r} cannot be asked here; name a release without one.")
+
 
 CLIENT_DISCONNECTED = "client_disconnected"
 
@@ -86,6 +96,7 @@ class GenerationService:
         link_hosts: LinkHosts = lambda _: (),
         feedback_token: FeedbackToken = lambda _tenant, _run: None,
         metrics: Metrics | None = None,
+        guardrails: Callable[[], Guardrail] = NoGuardrail,
     ) -> None:
         self._releases = releases
         self._retriever = retriever
@@ -97,6 +108,7 @@ class GenerationService:
         self._claim_check = ClaimCheck(embedders, gateway)
         self._link_hosts = link_hosts
         self._feedback_token = feedback_token
+        self._guardrails = guardrails
         self._metrics = metrics or Metrics("Ragstone", None)
         self._previewing = Previewing(releases, retriever, clock, entropy)
         self._clock = clock
@@ -236,9 +248,10 @@ class GenerationService:
             yield answering.written().text
             return
         # Under a policy that may leave something out, nothing is said before it was checked.
-        holds = answering.release.config.answer.claims.policy is not ClaimPolicy.MARK
+        settings = answering.release.config.answer
+        holds = settings.claims.policy is not ClaimPolicy.MARK or settings.guardrail is not None
         guard, whole = LinkGuard(answering.link_hosts), not answering.degraded
-        redactor = Redactor(answering.release.config.answer.redact)
+        redactor = Redactor(settings.redact)
         async with aclosing(self._written(answering)) as pieces:
             async for piece in pieces:
                 if not holds and (said := guard.feed(redactor.feed(piece))):
@@ -250,10 +263,19 @@ class GenerationService:
         whole = await self._check(answering) and whole
         answering.redact()
         answering.guard_links()
+        await self._pass_guardrail(answering)
         for word in _WORD.findall(answering.written().text) if holds else ():
             answering.said.append(word)
             yield word
         answering.remembered_s = ttl_s if whole else 0
+
+    async def _pass_guardrail(self, answering: Answering) -> None:
+        """Let the release's guardrail judge the whole answer; what cannot be judged is not said."""
+        settings = answering.release.config.answer.guardrail
+        if settings is None:
+            return
+        with answering.stages.stage("guardrail"):
+            answering.rule(await self._guardrails().judge(answering.written().text, settings))
 
     async def _recall(self, answering: Answering) -> None:
         tenant = answering.principal.tenant

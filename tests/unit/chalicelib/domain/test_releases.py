@@ -72,6 +72,8 @@ def _other(value: Any) -> Any:
             return value + "x"
         case None:
             return "something"
+        case tuple():
+            return (*value, "another")
         case dict():
             return {**value, "another": 1}
     raise AssertionError(f"no other value for {value!r}")
