@@ -71,6 +71,7 @@ CALLS: Mapping[str, set[Call]] = {
     )
     | _calls(_KEYS, ["identity-key"]),
     "generation": _rows(["indexes", "runs", "config"], ["runs", "config"])
+    | _calls(["bedrock:ApplyGuardrail"], ["guardrail"])
     | _calls(_KEYS, ["identity-key", "feedback-key"]),
     "gateway": _rows(["config", "ledger"], ["ledger"])
     | _calls(_KEYS, ["identity-key"])
@@ -153,6 +154,7 @@ _PLACES = (
     (re.compile(r"secret:\$\{Name\}/([a-z-]+)-\*"), r"\1"),
     (re.compile(r"bucket/\$\{VectorBucket\}/index/\*"), "index"),
     (re.compile(r"bucket/\$\{VectorBucket\}$"), "vectors"),
+    (re.compile(r"bedrock:.*:guardrail/\*"), "guardrail"),
     (re.compile(r"bedrock:.*"), "model"),
 )
 
