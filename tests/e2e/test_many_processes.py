@@ -37,6 +37,9 @@ ROOT = Path(__file__).parents[2]
 CALLS = ROOT / "tests" / "data" / "aws_calls.json"
 """What each process asks of AWS, by IAM's names; the templates' roles are held to it."""
 
+Started = tuple[subprocess.Popen[bytes], Path]
+"""A process, and the file it writes to."""
+
 
 def test_one_process_goes_the_way(client: Client, tmp_path: Path) -> None:
     """The reference."""
@@ -84,14 +87,18 @@ def processes(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
+        started = []
         for name in SERVICES:
             # A service has no URL of its own: it is the one that the others find there.
             own = {"RAGSTONE_PORT": str(ports[name]), f"RAGSTONE_{name.upper()}_URL": "", "AWS_ACCESS_KEY_ID": name}
-            running.enter_context(_process(["-m", "fargate", name], environment, own, tmp_path / f"{name}.log"))
+            service = _process(["-m", "fargate", name], environment, own, tmp_path / f"{name}.log")
+            started.append(running.enter_context(service))
         edge = ["-m", "tests.e2e.edge_process", address, str(ports["edge"])]
         own = {"PYTHONPATH": f"{ROOT}:{ROOT / 'app'}", "AWS_ACCESS_KEY_ID": "edge"}
-        running.enter_context(_process(edge, environment, own, tmp_path / "edge.log"))
-        _wait_until_all_answer([f"{addresses[name]}/{name}" for name in SERVICES] + [f"{addresses['edge']}/v1"])
+        started.append(running.enter_context(_process(edge, environment, own, tmp_path / "edge.log")))
+        _wait_until_all_answer(
+            started, [f"{addresses[name]}/{name}" for name in SERVICES] + [f"{addresses['edge']}/v1"]
+        )
         yield Processes(address, environment, tmp_path)
         assert not (tmp_path / "unused").exists()
 
@@ -107,7 +114,7 @@ def test_many_processes_go_the_same_way(processes: Processes, aws: Aws, tmp_path
 
 
 @contextlib.contextmanager
-def _process(arguments: list[str], shared: dict[str, str], own: dict[str, str], log: Path) -> Iterator[None]:
+def _process(arguments: list[str], shared: dict[str, str], own: dict[str, str], log: Path) -> Iterator[Started]:
     """Run a process while the context lasts; it must end by itself when it is told to."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAGSTONE_")}
     environment = {name: value for name, value in (inherited | shared | own).items() if value}
@@ -116,7 +123,7 @@ def _process(arguments: list[str], shared: dict[str, str], own: dict[str, str], 
             [sys.executable, *arguments], env=environment, cwd=ROOT, stdout=lines, stderr=subprocess.STDOUT
         )
         try:
-            yield
+            yield process, log
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -126,16 +133,15 @@ def _process(arguments: list[str], shared: dict[str, str], own: dict[str, str], 
     assert process.returncode in {0, -signal.SIGTERM}, log.read_text()
 
 
-def _wait_until_all_answer(addresses: list[str]) -> None:
+def _wait_until_all_answer(started: list[Started], addresses: list[str]) -> None:
     ends = time.monotonic() + START_S
-    for address in addresses:
-        base, _, prefix = address.rpartition("/")
-        while not _answers(base, prefix):
-            assert time.monotonic() < ends, f"{address} does not answer"
+    for (process, log), address in zip(started, addresses, strict=True):
+        while not _answers(address):
+            assert process.poll() is None and time.monotonic() < ends, f"{address} does not answer: {log.read_text()}"
             time.sleep(0.1)
 
 
-def _answers(base: str, prefix: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"{base}/{prefix}/health", timeout=5) as answer:
+def _answers(address: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
         return bool(answer.status == 200)
     return False
