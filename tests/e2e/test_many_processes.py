@@ -137,7 +137,8 @@ def _wait_until_all_answer(started: list[Started], addresses: list[str]) -> None
     ends = time.monotonic() + START_S
     for (process, log), address in zip(started, addresses, strict=True):
         while not _answers(address):
-            assert process.poll() is None and time.monotonic() < ends, f"{address} does not answer: {log.read_text()}"
+            ended = process.poll() is not None or time.monotonic() > ends
+            assert not ended, f"{address} does not answer: {log.read_text()}"
             time.sleep(0.1)
 
 
