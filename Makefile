@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TOOLS := build/tools
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 PYTEST := $(BIN)/python -m pytest
@@ -9,7 +10,7 @@ EVERYDAY := "not aws and not browser and not drill"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix provider bench drill browser package docs lock clean
+.PHONY: help run test check fix provider bench drill browser package templates deploy docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +47,15 @@ browser: $(DEV_READY) ## Run the tests that need Chromium
 
 package: $(DEV_READY) ## Build the Lambda package of the edge, and its template, and check them
 	$(BIN)/python -m infra.build_edge --check
+
+templates: $(DEV_READY) ## Check the deployment templates
+	@$(foreach tool,templates hardening policies,$(TOOLS)/$(tool)/bin/python -c '' 2>/dev/null || $(PYTHON) -m venv $(TOOLS)/$(tool); \
+	$(TOOLS)/$(tool)/bin/python -m pip install --quiet --require-hashes -r requirements/$(tool).txt \
+	  || { echo "$(tool): cannot be installed here"; rm -rf $(TOOLS)/$(tool); };)
+	$(BIN)/python -m infra.check_templates
+
+deploy: $(DEV_READY) ## Build the images and deploy to AWS (docs/operations.md says what it needs)
+	$(BIN)/python -m infra.deploy
 
 docs: $(DEV_READY) ## Make the generated documents anew
 	$(BIN)/python infra/docs.py

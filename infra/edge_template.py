@@ -84,8 +84,9 @@ def template() -> dict[str, Any]:
 def write() -> Path:
     """Write it where infra/sam/ragstone.yaml looks for it."""
     TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(json.dumps(template(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return TARGET
+    with tempfile.NamedTemporaryFile("w", dir=TARGET.parent, suffix=".json", encoding="utf-8", delete=False) as file:
+        file.write(json.dumps(template(), indent=1, sort_keys=True) + "\n")
+    return Path(file.name).replace(TARGET)  # whole, whoever reads it meanwhile
 
 
 def check(made: Mapping[str, Any]) -> None:
