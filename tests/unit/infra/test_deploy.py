@@ -95,7 +95,7 @@ def test_every_step_of_the_guide_that_needs_no_account_is_there() -> None:
         assert (Path(__file__).parents[3] / path).exists(), path
 
 
-@pytest.mark.parametrize(("column", "size"), enumerate(["small", "standard", "large"], start=1))
+@pytest.mark.parametrize(("column", "size"), [(1, "small"), (2, "standard"), (3, "large")])
 def test_the_costs_of_the_guide_count_the_tasks_of_the_template(column: int, size: str) -> None:
     """Processors and memory, with the least number of tasks."""
     tasks = named("services")["Mappings"][size].values()
