@@ -50,7 +50,7 @@ package: $(DEV_READY) ## Build the Lambda package of the edge, and its template,
 
 templates: $(DEV_READY) ## Check the deployment templates
 	@$(foreach tool,templates hardening policies,$(TOOLS)/$(tool)/bin/python -c '' 2>/dev/null || $(PYTHON) -m venv $(TOOLS)/$(tool); \
-	$(TOOLS)/$(tool)/bin/python -m pip install --quiet --require-hashes -r requirements/$(tool).txt \
+	$(TOOLS)/$(tool)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/$(tool).txt \
 	  || { echo "$(tool): cannot be installed here"; rm -rf $(TOOLS)/$(tool); };)
 	$(BIN)/python -m infra.check_templates
 

@@ -10,5 +10,5 @@ uv pip compile pyproject.toml "${common[@]}" --extra services --extra pgvector -
 uv pip compile pyproject.toml "${common[@]}" --extra services --extra pgvector -c requirements/dev.txt -o requirements/run.txt
 # Tools that check the templates, each in an environment of its own.
 for tool in templates policies hardening; do
-  uv pip compile "requirements/$tool.in" "${common[@]}" -o "requirements/$tool.txt"
+  uv pip compile "requirements/$tool.in" "${common[@]}" --no-strip-extras -o "requirements/$tool.txt"
 done
