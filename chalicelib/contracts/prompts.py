@@ -12,7 +12,8 @@ from chalicelib.contracts.queries import QueryModel
 from chalicelib.contracts.release_settings import PromptReference, ReleaseName
 from chalicelib.domain.prompts import NAME_PATTERN
 
-MAX_TEMPLATE_CHARACTERS = 32_000
+MAX_TEMPLATE_CHARACTERS = 16_000
+"""The audit log tells of two templates before and after, in one row of 400 KB."""
 
 PromptName = Annotated[
     str,

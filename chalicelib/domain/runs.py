@@ -200,6 +200,8 @@ class Run:
     """Where it abstained: the passages that came nearest, each by its best place."""
     sent: Sent | None = None
     """What a model was sent; None where none was asked."""
+    span_id: str | None = None
+    """A stage of the trace that is the run's own; others may use the same trace."""
 
 
 def mentioned(run: Run) -> set[DocumentId]:

@@ -16,7 +16,7 @@ from chalicelib.edge.operations import Resource
 from chalicelib.edge.typed import current_request, view_of
 from chalicelib.edge.widget import register_widget
 from chalicelib.observability.logs import get_logger
-from chalicelib.observability.spans import TRACE_HEADER, start_trace
+from chalicelib.observability.spans import TRACE_HEADER, from_outside, start_trace
 
 log = get_logger(__name__)
 
@@ -73,7 +73,7 @@ def _around(edge: Edge) -> Callable[[Request, Callable[[Request], Response]], Re
     """Give the middleware that every request passes: its trace, its log line, and what every response carries."""
 
     def around(request: Request, respond: Callable[[Request], Response]) -> Response:
-        trace_id = start_trace(edge.trace_of_host() or request.headers.get(TRACE_HEADER))
+        trace_id = start_trace(edge.trace_of_host() or from_outside(request.headers.get(TRACE_HEADER)))
         started = edge.clock.monotonic()
         token = current_request.set(request)
         try:

@@ -14,6 +14,7 @@ from chalicelib.domain.runs import Run
 from chalicelib.edge.operations import Call, Resource
 from chalicelib.edge.run_access import visible_run, visible_summaries
 from chalicelib.errors import NotFound
+from chalicelib.observability.spans import tree_around
 
 runs = Resource("runs", "Every question that was asked, with what was found and answered")
 
@@ -48,7 +49,8 @@ def get_run_trace(call: Call[NoQuery]) -> TraceView:
     took, and where something failed.
     """
     run = visible_run(call.edge, call.principal, call.path["run_id"])
-    return TraceView(trace_id=run.trace_id, spans=[span_view(one) for one in call.edge.traces.trace(run.trace_id)])
+    found = tree_around(call.edge.traces.trace(run.trace_id), run.span_id)
+    return TraceView(trace_id=run.trace_id, spans=[span_view(one) for one in found])
 
 
 @runs.post(

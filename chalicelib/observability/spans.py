@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -18,6 +18,7 @@ from chalicelib.observability.guard import clean
 TRACE_HEADER = "X-Amzn-Trace-Id"
 
 _ROOT = re.compile(r"^1-[0-9a-f]{8}-[0-9a-f]{24}$")
+_STAGE = re.compile(r"^[a-z]+\.[a-z_]+$")
 _SPAN = re.compile(r"^[0-9a-f]{16}$")
 
 
@@ -132,6 +133,43 @@ def current_trace_id() -> str | None:
     """Give the id of the trace this task works for, ``1-8hex-24hex``, or None outside of one."""
     position = _position.get()
     return None if position is None else position.trace_id
+
+
+def current_span_id() -> str | None:
+    """Give the id of the stage this task is in, or None outside of one."""
+    position = _position.get()
+    return None if position is None else position.span_id
+
+
+def from_outside(header: str | None) -> str:
+    """
+    Give the header of a request from outside as it goes on: its trace, or a new one, and nobody's stage above it.
+
+    Whoever calls may choose which trace a request belongs to, but not that it is a part of another's request.
+    """
+    position = _parse(header)
+    trace_id, sampled = (position.trace_id, position.sampled) if position else (_new_trace_id(), True)
+    return f"Root={trace_id};Sampled={int(sampled)}"
+
+
+def tree_around(spans: Sequence[Span], span_id: str | None) -> list[Span]:
+    """
+    Give those *spans*, in their order, that belong to the one request in which the span *span_id* was.
+
+    A trace may hold requests of several callers, who chose the same one. What others than our services recorded, such
+    as Lambda, belongs to none.
+    """
+    ours = {one.span_id: one for one in spans if _STAGE.match(one.name)}
+    if span_id not in ours:
+        return []
+    top: str | None = span_id
+    while top in ours and ours[top].parent_id in ours:
+        top = ours[top].parent_id
+    found, growing = {top}, True
+    while growing:
+        below = {one.span_id for one in ours.values() if one.parent_id in found} - found
+        found, growing = found | below, bool(below)
+    return [one for one in spans if one.span_id in found and one.span_id in ours]
 
 
 def trace_header() -> str | None:

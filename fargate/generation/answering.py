@@ -44,6 +44,7 @@ class Answering:
     release: Release
     created_at: datetime
     trace_id: str
+    span_id: str | None
     stages: Stages
     link_hosts: Collection[str] = ()
     passages: Sequence[Passage] = ()
@@ -140,6 +141,7 @@ class Answering:
             request=recorded(self.request),
             timings_ms=self.stages.timings_ms(),
             trace_id=self.trace_id,
+            span_id=self.span_id,
             user=self.request.user,
             answer="".join(self.said) or None,
             model=self.release.config.answer.model,

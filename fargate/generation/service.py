@@ -37,7 +37,7 @@ from chalicelib.domain.runs import Run
 from chalicelib.errors import InvalidRequest, RagError
 from chalicelib.observability.logs import get_logger
 from chalicelib.observability.metrics import Metrics
-from chalicelib.observability.spans import current_trace_id
+from chalicelib.observability.spans import current_span_id, current_trace_id
 from chalicelib.observability.stages import Stages
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.guardrails import Guardrail, Ruling
@@ -187,6 +187,7 @@ class GenerationService:
             release=release,
             created_at=now,
             trace_id=current_trace_id() or "",
+            span_id=current_span_id(),
             stages=stages,
             link_hosts=link_hosts,
             prompt=prompt,

@@ -25,7 +25,7 @@ from chalicelib.domain.identifiers import Entropy, ReleaseId, RunId, new_id
 from chalicelib.domain.releases import Release
 from chalicelib.domain.runs import Passage, Run, RunKind, Wording
 from chalicelib.errors import Unavailable
-from chalicelib.observability.spans import current_trace_id
+from chalicelib.observability.spans import current_span_id, current_trace_id
 from chalicelib.observability.stages import Stages
 from chalicelib.ports.clock import Clock
 from chalicelib.ports.models import Embedder
@@ -198,6 +198,7 @@ class RetrievalService:
             request=recorded(request),
             timings_ms=inquiry.stages.timings_ms(),
             trace_id=current_trace_id() or "",
+            span_id=current_span_id(),
             searched=inquiry.searched,
             degraded=tuple(inquiry.degraded),
             narrowed_by=inquiry.narrowed_by,

@@ -28,7 +28,7 @@ from chalicelib.edge import problems
 from chalicelib.edge.cross_origin import origins_for
 from chalicelib.edge.streams import STREAMS
 from chalicelib.errors import NotFound, PayloadTooLarge, RagError, Unauthenticated
-from chalicelib.observability.spans import TRACE_HEADER, start_trace
+from chalicelib.observability.spans import TRACE_HEADER, from_outside, start_trace
 
 STAGE = "/v1"
 MAX_BODY_BYTES = 6 * 1024 * 1024
@@ -81,6 +81,7 @@ class ApiGateway:
         token = await loop.run_in_executor(self._threads, self.identity, _plain(request.headers))
         headers = MutableHeaders(raw=[pair for pair in scope["headers"] if pair[0] != b"authorization"])
         headers[HEADER] = token
+        headers[TRACE_HEADER] = from_outside(request.headers.get(TRACE_HEADER))
         target = {**scope, "path": path, "raw_path": path.encode(), "headers": headers.raw}
         await self._streaming(target, receive, send)
 

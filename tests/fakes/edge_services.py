@@ -437,6 +437,7 @@ def _run(store: Store, principal: Principal, request: AskFields, kind: RunKind) 
         request=request.model_dump(mode="json"),
         timings_ms={"search": 1.0},
         trace_id="1-00000000-000000000000000000000000",
+        span_id="a" * 16,
         user=request.user if isinstance(request, QueryRequest) else None,
     )
     return run if kind is RunKind.RETRIEVE else _answered(run)

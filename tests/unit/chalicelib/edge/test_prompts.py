@@ -55,7 +55,7 @@ def test_a_version_that_says_the_same_is_refused(world: World, engineer: str) ->
         ({"system": "{{nope}}"}, ["system"]),
         ({"system": "{% if x %}{{"}, ["system"]),
         ({"user": "{{question}}"}, ["user"]),
-        ({"user": "x" * 32_001}, ["user"]),
+        ({"user": "x" * 16_001}, ["user"]),
         ({"name": "Help desk"}, ["name"]),
         ({"name": "help@2"}, ["name"]),
         ({"template": "x"}, ["template"]),
@@ -160,3 +160,16 @@ def test_a_preview_needs_a_whole_prompt(world: World, engineer: str, body: dict[
     world.make_index(engineer)
     reply = world.ask("POST", "/prompt-previews", engineer, {"question": "Leave?", "index": "handbook", **body})
     assert reply.problem == (400, "invalid_request")
+
+
+def test_the_longest_prompt_fits_into_every_row(world: World, engineer: str) -> None:
+    """Also into the audit log, which tells what it was before."""
+    for letter in "äö":
+        rest = letter * (16_000 - len(USER))
+        body = {"system": letter * 16_000, "user": USER + rest}
+        first = {"name": "helpdesk", **body}
+        reply = world.ask(
+            "POST",
+            *(("/prompts", engineer, first) if letter == "ä" else ("/prompts/helpdesk/versions", engineer, body)),
+        )
+        assert reply.status == 201, reply.body

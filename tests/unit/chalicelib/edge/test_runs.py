@@ -130,7 +130,9 @@ def test_a_run_shows_its_stages(world: World) -> None:
     world.spans.record(
         Span("generation.write", trace_id, "b" * 16, "a" * 16, started + 1, 1.0, {}, error="Unavailable")
     )
+    world.spans.record(Span("edge.request", trace_id, "c" * 16, None, started, 1.0, {"status": 403}, entry=True))
     trace = world.ask("GET", f"/runs/{run_id}/trace", engineer).body
+    assert len(trace["spans"]) == 2  # who chose the same trace has another request
     assert trace["trace_id"] == trace_id
     assert trace["spans"][0] == {
         "span_id": "a" * 16, "parent_id": None, "name": "edge.request", "started_at": "2026-11-23T00:00:00Z",

@@ -173,3 +173,31 @@ def test_spans_cost_nearly_nothing_when_off() -> None:
             pass
 
     assert min(timeit.repeat(one, number=2_000, repeat=5)) / 2_000 < 2e-6
+
+
+def test_a_caller_chooses_a_trace_but_no_place_in_it() -> None:
+    """The stage above it is left out; a malformed header begins a new trace."""
+    assert spans.from_outside(HEADER) == "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Sampled=1", spans.from_outside("nonsense"))
+
+
+def test_a_request_is_told_from_others_of_its_trace(recorded: LocalSpans) -> None:
+    """From any of its stages: all below the first, and nothing of whoever uses the same trace."""
+
+    def request(header: str, name: str) -> str | None:
+        spans.start_trace(header)
+        with span("edge.request", caller=name), span("retrieval.request"):
+            inner = spans.current_span_id()
+            with span("retrieval.search"):
+                pass
+        return inner
+
+    header = spans.from_outside(None)
+    mine, theirs = request(header, "me"), request(header, "them")
+    found = recorded.trace(header[5:40])
+    assert len(found) == 6
+    for span_id in (mine, theirs):
+        tree = spans.tree_around(found, span_id)
+        assert [one.name for one in tree] == ["edge.request", "retrieval.request", "retrieval.search"]
+        assert span_id in {one.span_id for one in tree}
+    assert spans.tree_around(found, None) == spans.tree_around(found, "f" * 16) == []
