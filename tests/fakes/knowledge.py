@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from chalicelib.adapters.sqlite_table import SqliteTable
 from chalicelib.domain.access import EVERYONE, Principal, Role, Tenant
@@ -31,8 +32,10 @@ from chalicelib.repositories.effective_release import EffectiveRelease
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.prompts import Prompts
 from chalicelib.repositories.releases import Releases
+from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.runs import Runs
 from fargate.adapters.sqlite_vectors import SqliteVectors
+from fargate.generation.service import GenerationService
 from fargate.retrieval.service import RetrievalService
 from tests.fakes.clock import HandClock
 from tests.fakes.embedder import DIMENSION, BagOfWords, vector
@@ -96,6 +99,18 @@ class Knowledge:
             gateway=self.gateway,
             clock=self.clock,
         )
+
+    def generation(self, **parts: Any) -> GenerationService:
+        """Give the service over these stores, without a gateway, with some of its *parts* replaced or added."""
+        whole: dict[str, Any] = {
+            "releases": self.effective,
+            "retriever": self.retrieval(),
+            "runs": self.runs,
+            "remembered": RememberedAnswers(self.table, self.runs),
+            "embedders": {"local/minilm": self.embedder},
+            "clock": self.clock,
+        }
+        return GenerationService(**(whole | parts))
 
     def add(
         self,

@@ -17,7 +17,6 @@ from chalicelib.domain.indexes import Recipe
 from chalicelib.domain.releases import GenerationSettings, GuardrailSettings, ReleaseConfig
 from chalicelib.errors import InvalidRequest, Unavailable
 from chalicelib.ports.guardrails import Ruling
-from chalicelib.repositories.remembered_answers import RememberedAnswers
 from fargate.adapters.bedrock_guardrails import BedrockGuardrails
 from fargate.generation.service import GenerationService
 from tests.fakes.bedrock import BLOCKED, GUARDRAIL, bedrock
@@ -52,16 +51,8 @@ def judged(guardrails: BedrockGuardrails, text: str, settings: GuardrailSettings
 
 
 def service(known: Knowledge, guardrails: BedrockGuardrails | None) -> GenerationService:
-    return GenerationService(
-        releases=known.effective,
-        retriever=known.retrieval(),
-        runs=known.runs,
-        remembered=RememberedAnswers(known.table, known.runs),
-        embedders={"local/minilm": known.embedder},
-        clock=known.clock,
-        gateway=known.gateway,
-        **({"guardrails": lambda: guardrails} if guardrails else {}),  # type: ignore[arg-type]
-    )
+    judge = {} if guardrails is None else {"guardrails": lambda: guardrails}
+    return known.generation(gateway=known.gateway, **judge)
 
 
 def answered(known: Knowledge, guardrails: BedrockGuardrails, said: str) -> tuple[str, Answer]:

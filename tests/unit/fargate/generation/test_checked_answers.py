@@ -12,10 +12,8 @@ from chalicelib.contracts.asking import Answer, AnswerEvent, DoneEvent, QueryReq
 from chalicelib.domain.indexes import Recipe
 from chalicelib.domain.releases import ClaimPolicy, ClaimSettings, GenerationSettings, ReleaseConfig
 from chalicelib.domain.runs import Passage, Verdict
-from chalicelib.repositories.remembered_answers import RememberedAnswers
 from fargate.generation.abstention import nearest
 from fargate.generation.drafts import Draft
-from fargate.generation.service import GenerationService
 from tests.fakes.knowledge import INDEX, Knowledge, knowledge, reader
 
 QUESTION = "How many days of leave has everybody?"
@@ -53,15 +51,7 @@ def told(known: Knowledge, policy: ClaimPolicy, abstain_below: float | None = No
         abstain_below=abstain_below or 0.0,
     )
     known.release(ReleaseConfig(INDEX, 1, Recipe(), answer=settings))
-    service = GenerationService(
-        releases=known.effective,
-        retriever=known.retrieval(),
-        runs=known.runs,
-        remembered=RememberedAnswers(known.table, known.runs),
-        embedders={"local/minilm": known.embedder},
-        clock=known.clock,
-        answerers={"test/inventive": Inventive()},
-    )
+    service = known.generation(answerers={"test/inventive": Inventive()})
 
     async def collect() -> list[AnswerEvent]:
         return [event async for event in service.stream(reader(), QueryRequest(question=QUESTION))]

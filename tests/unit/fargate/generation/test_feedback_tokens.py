@@ -19,7 +19,6 @@ from chalicelib.domain.runs import Run
 from chalicelib.domain.tenants import TenantSettings
 from chalicelib.errors import Unavailable
 from chalicelib.repositories.feedback_tokens import FeedbackTokens, token_with_answer
-from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.tenants import Tenants
 from fargate.generation.service import GenerationService
 from tests.fakes.knowledge import Knowledge, knowledge, reader
@@ -40,15 +39,7 @@ def tokens(known: Knowledge, tmp_path: Path) -> FeedbackTokens:
 
 
 def service(known: Knowledge, feedback_token: Callable[[Tenant, Run], str]) -> GenerationService:
-    return GenerationService(
-        releases=known.effective,
-        retriever=known.retrieval(),
-        runs=known.runs,
-        remembered=RememberedAnswers(known.table, known.runs),
-        embedders={"local/minilm": known.embedder},
-        clock=known.clock,
-        feedback_token=feedback_token,
-    )
+    return known.generation(feedback_token=feedback_token)
 
 
 def ask(service: GenerationService, **asked: Any) -> Answer:

@@ -15,7 +15,6 @@ from chalicelib.domain.indexes import Recipe
 from chalicelib.domain.releases import EXTRACTIVE, ClaimPolicy, ClaimSettings, GenerationSettings, ReleaseConfig
 from chalicelib.domain.runs import Passage
 from chalicelib.errors import Unavailable
-from chalicelib.repositories.remembered_answers import RememberedAnswers
 from fargate.generation.drafts import Draft, Statement
 from fargate.generation.service import GenerationService
 from tests.fakes.knowledge import INDEX, Knowledge, knowledge, reader
@@ -50,13 +49,7 @@ def known(tmp_path: Path) -> Iterator[Knowledge]:
 
 
 def service(known: Knowledge, *, breaks: bool = False) -> GenerationService:
-    return GenerationService(
-        releases=known.effective,
-        retriever=known.retrieval(),
-        runs=known.runs,
-        remembered=RememberedAnswers(known.table, known.runs),
-        embedders={"local/minilm": known.embedder},
-        clock=known.clock,
+    return known.generation(
         answerers={EXTRACTIVE: Lured(breaks)},
         link_hosts=lambda tenant: ("docs.example.com",) if tenant == known.tenant else (),
     )

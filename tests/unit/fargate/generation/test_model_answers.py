@@ -19,7 +19,6 @@ from chalicelib.domain.indexes import Recipe
 from chalicelib.domain.releases import GenerationSettings, ReleaseConfig
 from chalicelib.domain.runs import Verdict
 from chalicelib.errors import BadUpstream, Forbidden, InvalidRequest, NotFound, RateLimited
-from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.runs import Mentions
 from fargate.generation.model_answerer import MAX_ANSWER_BYTES
 from fargate.generation.prompting import NOT_SAID, defused
@@ -42,15 +41,7 @@ def known(tmp_path: Path) -> Iterator[Knowledge]:
 
 
 def service(known: Knowledge) -> GenerationService:
-    return GenerationService(
-        releases=known.effective,
-        retriever=known.retrieval(),
-        runs=known.runs,
-        remembered=RememberedAnswers(known.table, known.runs),
-        embedders={"local/minilm": known.embedder},
-        clock=known.clock,
-        gateway=known.gateway,
-    )
+    return known.generation(gateway=known.gateway)
 
 
 def ask(known: Knowledge, who: Principal | None = None, **fields: Any) -> Answer:

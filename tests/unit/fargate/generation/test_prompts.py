@@ -21,7 +21,6 @@ from chalicelib.domain.prompts import Prompt, PromptVersion
 from chalicelib.domain.releases import GenerationSettings, ReleaseConfig
 from chalicelib.domain.runs import Run
 from chalicelib.errors import NotFound
-from chalicelib.repositories.remembered_answers import RememberedAnswers
 from fargate.generation.service import GenerationService
 from tests.fakes.knowledge import ACME, INDEX, Knowledge, knowledge, reader
 
@@ -47,15 +46,7 @@ def known(tmp_path: Path) -> Iterator[Knowledge]:
 
 
 def service(known: Knowledge) -> GenerationService:
-    return GenerationService(
-        releases=known.effective,
-        retriever=known.retrieval(),
-        runs=known.runs,
-        remembered=RememberedAnswers(known.table, known.runs),
-        embedders={"local/minilm": known.embedder},
-        clock=known.clock,
-        gateway=known.gateway,
-    )
+    return known.generation(gateway=known.gateway)
 
 
 def answered(known: Knowledge, **fields: Any) -> tuple[Run, list[str]]:

@@ -14,9 +14,7 @@ from chalicelib.contracts.asking import DoneEvent, QueryRequest, TokenEvent
 from chalicelib.domain.identifiers import RunId
 from chalicelib.domain.indexes import Recipe
 from chalicelib.domain.releases import GenerationSettings, Redaction, RedactionSettings, ReleaseConfig
-from chalicelib.repositories.remembered_answers import RememberedAnswers
 from fargate.generation.redaction import Redactor, redacted
-from fargate.generation.service import GenerationService
 from tests.fakes.knowledge import INDEX, Knowledge, knowledge, reader
 
 ALL = RedactionSettings(tuple(Redaction), "US")
@@ -110,15 +108,7 @@ def known(tmp_path: Path) -> Iterator[Knowledge]:
 
 def test_answers_streams_claims_and_runs_are_without_it(known: Knowledge) -> None:
     """The quote stays: it is the document's, which its reader may read. The run tells how much was taken out."""
-    service = GenerationService(
-        releases=known.effective,
-        retriever=known.retrieval(),
-        runs=known.runs,
-        remembered=RememberedAnswers(known.table, known.runs),
-        embedders={"local/minilm": known.embedder},
-        clock=known.clock,
-        gateway=known.gateway,
-    )
+    service = known.generation(gateway=known.gateway)
 
     async def events() -> list[object]:
         return [event async for event in service.stream(reader(), QueryRequest(question="Where is leave asked for?"))]

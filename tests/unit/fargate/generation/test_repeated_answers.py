@@ -17,7 +17,6 @@ from chalicelib.domain.indexes import Recipe
 from chalicelib.domain.releases import EXTRACTIVE, GenerationSettings, ReleaseConfig
 from chalicelib.domain.runs import Passage, Usage
 from chalicelib.errors import Unavailable
-from chalicelib.repositories.remembered_answers import RememberedAnswers
 from fargate.generation.drafts import Draft
 from fargate.generation.service import GenerationService
 from tests.fakes.knowledge import INDEX, Knowledge, knowledge, reader
@@ -56,15 +55,7 @@ class World:
 
     def service(self) -> GenerationService:
         """Give the service as another process would have it: nothing is kept in memory."""
-        return GenerationService(
-            releases=self.known.effective,
-            retriever=self.known.retrieval(),
-            runs=self.known.runs,
-            remembered=RememberedAnswers(self.known.table, self.known.runs),
-            embedders={"local/minilm": self.known.embedder},
-            clock=self.known.clock,
-            answerers={EXTRACTIVE: self.model},
-        )
+        return self.known.generation(answerers={EXTRACTIVE: self.model})
 
     def ask(self, who: Principal | None = None, **fields: Any) -> Answer:
         """Ask the question, but for *fields*."""

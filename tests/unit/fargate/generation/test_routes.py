@@ -16,7 +16,6 @@ from chalicelib.contracts.identity import HEADER
 from chalicelib.domain.access import Role
 from chalicelib.domain.releases import EXTRACTIVE, ReleaseConfig
 from chalicelib.domain.runs import Passage, Run
-from chalicelib.repositories.remembered_answers import RememberedAnswers
 from fargate.generation.drafts import Draft
 from fargate.generation.routes import router
 from fargate.generation.service import CLIENT_DISCONNECTED, GenerationService
@@ -51,15 +50,7 @@ def known(tmp_path: Path) -> Iterator[Knowledge]:
 
 
 def service(known: Knowledge, *, endless: bool = False) -> GenerationService:
-    return GenerationService(
-        releases=known.effective,
-        retriever=known.retrieval(),
-        runs=known.runs,
-        remembered=RememberedAnswers(known.table, known.runs),
-        embedders={"local/minilm": known.embedder},
-        clock=known.clock,
-        answerers={EXTRACTIVE: Endless()} if endless else None,
-    )
+    return known.generation(answerers={EXTRACTIVE: Endless()} if endless else None)
 
 
 def served(service: GenerationService) -> Iterator[str]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -36,7 +36,6 @@ from chalicelib.errors import InvalidRequest, NotFound, Unavailable
 from chalicelib.observability.metrics import Metrics
 from chalicelib.observability.spans import start_trace
 from chalicelib.ports.services import Retriever
-from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.runs import Runs
 from fargate.generation.answering import MAX_PASSAGE_BYTES
 from fargate.generation.drafts import Draft
@@ -55,19 +54,6 @@ def known(tmp_path: Path) -> Iterator[Knowledge]:
     with knowledge(tmp_path) as opened:
         opened.release(ReleaseConfig(INDEX, 1, Recipe(), answer=GenerationSettings(max_sentences=1)))
         yield opened
-
-
-def generation(known: Knowledge, **parts: Any) -> GenerationService:
-    """Give the service over *known*, with some of its *parts* replaced."""
-    whole: dict[str, Any] = {
-        "releases": known.effective,
-        "retriever": known.retrieval(),
-        "runs": known.runs,
-        "remembered": RememberedAnswers(known.table, known.runs),
-        "embedders": {"local/minilm": known.embedder},
-        "clock": known.clock,
-    }
-    return GenerationService(**(whole | parts))
 
 
 def ask(service: GenerationService, who: Principal | None = None, **fields: object) -> Answer:
@@ -119,7 +105,7 @@ class Broken:
 def test_an_answer_quotes_its_document(known: Knowledge) -> None:
     """With the exact place in its text, a checked claim, and the release and model that made it."""
     document_id = known.add("Something else.", LEAVE, name="leave.md")
-    answer = ask(generation(known))
+    answer = ask(known.generation())
     assert (answer.answer, answer.abstained, answer.model) == (ANSWER, False, EXTRACTIVE)
     citation = answer.citations[0]
     assert known.texts[document_id][citation.start : citation.end] == citation.quote
@@ -139,7 +125,7 @@ def test_an_answer_leaves_a_run_with_all_it_was_made_from(known: Knowledge) -> N
     )
 
     async def traced() -> tuple[str, Answer]:
-        return start_trace(), await generation(known).answer(reader(), request)
+        return start_trace(), await known.generation().answer(reader(), request)
 
     trace_id, answer = asyncio.run(traced())
     run = known.runs.get(known.tenant, RunId(answer.run_id))
@@ -157,7 +143,7 @@ def test_an_answer_leaves_a_run_with_all_it_was_made_from(known: Knowledge) -> N
 def test_a_question_the_documents_do_not_answer_is_declined(known: Knowledge) -> None:
     """Without citations and claims, and recorded as such."""
     known.add("Cars are washed on Fridays.", name="cars.md")
-    answer = ask(generation(known))
+    answer = ask(known.generation())
     assert answer.abstained
     assert "cars.md" in answer.answer
     assert (answer.citations, answer.claims) == ([], [])
@@ -168,7 +154,7 @@ def test_a_deleted_or_forbidden_document_answers_nothing(known: Knowledge) -> No
     """Not even by its name."""
     known.change(known.add(LEAVE, name="gone.md"), status=DocumentStatus.DELETED)
     known.add(LEAVE, acl=["hr"], name="secret.md")
-    answer = ask(generation(known))
+    answer = ask(known.generation())
     assert answer.abstained
     assert "gone.md" not in answer.answer
     assert "secret.md" not in answer.answer
@@ -178,7 +164,7 @@ def test_top_k_is_how_many_passages_the_answer_is_made_from(known: Knowledge) ->
     """And the stamped release says so."""
     for _ in range(4):
         known.add(LEAVE)
-    answer = ask(generation(known), top_k=2)
+    answer = ask(known.generation(), top_k=2)
     assert len(runs(known)[0].passages) == 2
     assert known.releases.resolve(known.tenant, answer.release).config.answer.passages == 2
 
@@ -186,7 +172,7 @@ def test_top_k_is_how_many_passages_the_answer_is_made_from(known: Knowledge) ->
 def test_a_stream_tells_the_answer_in_order(known: Knowledge) -> None:
     """Its run, its passages, its words, its evidence, and the whole once more."""
     known.add(LEAVE)
-    events = streamed(generation(known))
+    events = streamed(known.generation())
     words = [event.text for event in events if isinstance(event, TokenEvent)]
     assert words == SPOKEN
     names = [event.event for event in events if not isinstance(event, TokenEvent)]
@@ -201,7 +187,7 @@ def test_a_stream_tells_the_answer_in_order(known: Knowledge) -> None:
 def test_streamed_passages_do_not_tell_their_reasons(known: Knowledge) -> None:
     """They are for those who ask to have them explained."""
     known.add(LEAVE)
-    event = next(event for event in streamed(generation(known)) if isinstance(event, PassagesEvent))
+    event = next(event for event in streamed(known.generation()) if isinstance(event, PassagesEvent))
     assert [passage.explain for passage in event.passages] == [None]
 
 
@@ -226,7 +212,7 @@ def test_a_failure_ends_the_stream_with_one_error_and_is_recorded(
     """At every stage, foreseen or not, also where a model just ends; what was said till then is kept."""
     known.add(LEAVE)
     replaced = {part: {EXTRACTIVE: broken} if part == "answerers" else broken for part in parts}
-    events = streamed(generation(known, **replaced))
+    events = streamed(known.generation(**replaced))
     assert isinstance(events[0], RunEvent)
     assert [event for event in events if isinstance(event, DoneEvent | ErrorEvent)] == events[-1:]
     last = events[-1]
@@ -241,7 +227,7 @@ def test_a_failure_ends_the_stream_with_one_error_and_is_recorded(
 def test_the_model_being_down_is_an_error_not_an_abstention(known: Knowledge) -> None:
     """Whole or streamed."""
     known.add(LEAVE)
-    service = generation(known)
+    service = known.generation()
     known.embedder.failure = DOWN
     assert isinstance(streamed(service)[-1], ErrorEvent)
     with pytest.raises(Unavailable, match="down"):
@@ -253,7 +239,7 @@ def test_the_model_being_down_is_an_error_not_an_abstention(known: Knowledge) ->
 def test_an_answer_whose_run_cannot_be_stored_is_not_given(known: Knowledge, failure: Exception) -> None:
     """A stream says so in its last event."""
     known.add(LEAVE)
-    service = generation(known, runs=cast("Runs", Broken(failure)))
+    service = known.generation(runs=cast("Runs", Broken(failure)))
     with pytest.raises(type(failure)):
         ask(service)
     events = streamed(service)
@@ -269,7 +255,7 @@ def test_errors_before_the_run_are_raised_and_leave_none(
     known: Knowledge, fields: dict[str, object], expected: type[Exception]
 ) -> None:
     """So that they are answered with their own status."""
-    service = generation(known)
+    service = known.generation()
     with pytest.raises(expected):
         streamed(service, **fields)
     with pytest.raises(expected):
@@ -282,7 +268,7 @@ def test_a_model_that_does_not_exist_is_refused(known: Knowledge) -> None:
     config = known.releases.resolve(known.tenant, "live").config
     known.release(replace(config, answer=replace(config.answer, model="openai/none")))
     with pytest.raises(InvalidRequest, match=EXTRACTIVE):
-        streamed(generation(known))
+        streamed(known.generation())
 
 
 @pytest.mark.parametrize(("seen", "said"), [(1, None), (2, None), (4, "Everybody has"), (10, ANSWER), (12, ANSWER)])
@@ -291,7 +277,7 @@ def test_a_consumer_that_goes_away_leaves_a_run_of_what_was_said(known: Knowledg
     known.add(LEAVE)
 
     async def leave_early() -> None:
-        events = generation(known).stream(reader(), QueryRequest(question=QUESTION))
+        events = known.generation().stream(reader(), QueryRequest(question=QUESTION))
         for _ in range(seen):
             await anext(events)
         await events.aclose()
@@ -311,7 +297,7 @@ def test_a_cancelled_answer_leaves_a_run(known: Knowledge) -> None:
             await asyncio.Event().wait()
             raise AssertionError
 
-    service = generation(known, retriever=cast("Retriever", Waiting(None)))
+    service = known.generation(retriever=cast("Retriever", Waiting(None)))
     request = QueryRequest(question=QUESTION)
 
     async def consume() -> None:
@@ -335,7 +321,7 @@ def test_a_follow_up_finds_what_its_conversation_is_about(known: Knowledge) -> N
     """The question names nothing; its words alone match no passage."""
     known.add(LEAVE)
     turns = [Turn(role="user", content="How much leave is there?").model_dump()]
-    answer = ask(generation(known), question="Why?", conversation=turns)
+    answer = ask(known.generation(), question="Why?", conversation=turns)
     (passage, *_) = known.runs.get(known.tenant, RunId(answer.run_id)).passages
     assert "leave" in passage.reasons.matched_terms
 
@@ -345,7 +331,7 @@ def test_a_run_fits_its_row_however_much_was_asked_and_found(known: Knowledge) -
     for number in range(60):
         known.add(f"{QUESTION} {number} " + "leave " * 1_000)
     turns = [Turn(role="user", content=f"{number:05d}" + "ü" * 7_000) for number in range(50)]
-    answer = ask(generation(known), conversation=[turn.model_dump() for turn in turns], top_k=60)
+    answer = ask(known.generation(), conversation=[turn.model_dump() for turn in turns], top_k=60)
     run = known.runs.get(known.tenant, RunId(answer.run_id))
     kept = run.request["conversation"]
     assert 0 < len(kept) < 50
@@ -361,7 +347,7 @@ def test_a_run_fits_its_row_however_much_was_asked_and_found(known: Knowledge) -
 
 def test_the_models_are_listed(known: Knowledge) -> None:
     """With the one that answers by default."""
-    items = asyncio.run(generation(known, answerers={"other": Broken(None)}).components()).items
+    items = asyncio.run(known.generation(answerers={"other": Broken(None)}).components()).items
     assert [(item.kind.value, item.name, item.default) for item in items] == [
         ("model", EXTRACTIVE, True),
         ("model", "other", False),
@@ -372,7 +358,7 @@ def test_answers_and_verdicts_are_counted(known: Knowledge) -> None:
     """By model and outcome: answered, abstained, or the code of what failed."""
     stream = io.StringIO()
     metrics = Metrics("Ragstone", stream)
-    service = generation(known, metrics=metrics)
+    service = known.generation(metrics=metrics)
     known.add(LEAVE)
     ask(service)
     ask(service, question="Which violin concertos were composed in Leipzig?")
