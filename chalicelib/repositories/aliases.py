@@ -14,6 +14,7 @@ from chalicelib.repositories import keys
 from chalicelib.repositories.audit import Note, told
 from chalicelib.repositories.codec import Codec
 from chalicelib.repositories.releases import Releases, release_item
+from chalicelib.repositories.versioned import all_beside, last_version
 
 MAX_ALIASES = 200
 
@@ -127,18 +128,11 @@ class Aliases:
         return Put(release_item(tenant, changed), if_version=release.version)
 
     def _stored(self, tenant: Tenant) -> Iterator[Alias]:
-        key = keys.alias(tenant, "*")
-        query: Query | None = Query(key.table, key.partition, limit=MAX_ALIASES)
-        while query is not None:
-            page = self._table.query(query)
-            yield from map(_aliases.load, page.items)
-            query = replace(query, cursor=page.cursor) if page.cursor else None
+        return map(_aliases.load, all_beside(self._table, keys.alias(tenant, "*"), MAX_ALIASES))
 
     def _latest_version(self, tenant: Tenant, name: str) -> int:
         """Give the last version there was: an alias that is made anew goes on counting."""
-        key = keys.alias_version(tenant, name, 0)
-        page = self._table.query(Query(key.table, key.partition, descending=True, limit=1))
-        return page.items[0].version if page.items else 0
+        return last_version(self._table, keys.alias_version(tenant, name, 0))
 
     def _write(self, name: str, *operations: Operation) -> None:
         try:

@@ -12,6 +12,7 @@ from chalicelib.ports.table import Item, Put, Query, Table
 from chalicelib.repositories import keys
 from chalicelib.repositories.audit import Note, told
 from chalicelib.repositories.codec import Codec
+from chalicelib.repositories.versioned import all_beside
 
 MAX_PROMPTS = 500
 MAX_REMEMBERED = 256
@@ -121,12 +122,7 @@ class Prompts:
         return prompt.labels[label]
 
     def _stored(self, tenant: Tenant) -> Iterator[Prompt]:
-        key = keys.prompt(tenant, "*")
-        query: Query | None = Query(key.table, key.partition, limit=MAX_PROMPTS)
-        while query is not None:
-            page = self._table.query(query)
-            yield from map(_prompts.load, page.items)
-            query = replace(query, cursor=page.cursor) if page.cursor else None
+        return map(_prompts.load, all_beside(self._table, keys.prompt(tenant, "*"), MAX_PROMPTS))
 
     def _write(self, before: Prompt, after: Prompt, *more: Put, tenant: Tenant) -> None:
         try:

@@ -12,6 +12,7 @@ from chalicelib.ports.table import Delete, Item, Put, Query, Table
 from chalicelib.repositories import keys
 from chalicelib.repositories.audit import Note, told
 from chalicelib.repositories.codec import Codec
+from chalicelib.repositories.versioned import all_beside, last_version
 
 MAX_ROUTES = 200
 
@@ -91,18 +92,11 @@ class Routes:
         return [_routes.load(item) for item in page.items], page.cursor
 
     def _stored(self, tenant: Tenant) -> Iterator[Route]:
-        key = keys.route(tenant, "*")
-        query: Query | None = Query(key.table, key.partition, limit=MAX_ROUTES)
-        while query is not None:
-            page = self._table.query(query)
-            yield from map(_routes.load, page.items)
-            query = replace(query, cursor=page.cursor) if page.cursor else None
+        return map(_routes.load, all_beside(self._table, keys.route(tenant, "*"), MAX_ROUTES))
 
     def _latest_version(self, tenant: Tenant, name: str) -> int:
         """Give the last version there was: a route that is made anew goes on counting."""
-        key = keys.route_version(tenant, name, 0)
-        page = self._table.query(Query(key.table, key.partition, descending=True, limit=1))
-        return page.items[0].version if page.items else 0
+        return last_version(self._table, keys.route_version(tenant, name, 0))
 
     def _write(self, name: str, *operations: Put | Delete) -> None:
         try:
