@@ -35,6 +35,7 @@ from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
+from chalicelib.repositories.schedules import Schedules
 from chalicelib.settings import Settings
 from fargate.adapters import multilingual_e5
 from fargate.adapters.http_embedder import HttpEmbedder
@@ -70,6 +71,7 @@ from fargate.ingestion.chunkers import registry as chunkers
 from fargate.ingestion.parsers import registry as parsers
 from fargate.ingestion.recognising import RecognisingSandbox
 from fargate.ingestion.sandbox import Sandbox, SandboxLimits
+from fargate.ingestion.scheduling import Scheduler
 from fargate.ingestion.service import IngestionService
 from fargate.ingestion.stores import Stores
 from fargate.ingestion.tools import Sandbox as FileReader
@@ -184,6 +186,11 @@ class Services:
         """The queue worker of ingestion."""
         options = WorkerOptions(concurrency=self.core.settings.ingestion_concurrency)
         return IngestionWorker(self._stores, self._tools, self.core.clock, options)
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        """Lets schedules happen that are due."""
+        return Scheduler(Schedules(self.core.table), self.ingestion, self.core.clock)
 
     @cached_property
     def embedders(self) -> Mapping[str, Embedder]:

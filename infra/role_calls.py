@@ -78,7 +78,7 @@ CALLS: Mapping[str, set[Call]] = {
     | _calls(["secretsmanager:GetSecretValue"], ["provider"])
     # LiteLLM makes these, not boto3.
     | _calls(["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], ["model"]),
-    "edge": _rows(_TABLES, ["feedback", "config", "audit", "indexes", "runs"])
+    "edge": _rows(_TABLES, ["feedback", "config", "audit", "indexes", "runs", "jobs"])
     | _calls(["s3:GetObject", "s3:ListBucket"], ["raw"])
     | _calls(["sqs:GetQueueAttributes"], ["ingestion", "ingestion-dead"])
     | _calls(["sqs:GetQueueUrl"], ["ingestion-dead"])

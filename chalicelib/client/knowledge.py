@@ -30,6 +30,7 @@ from chalicelib.contracts.documents import (
 )
 from chalicelib.contracts.indexes import IndexCreate, IndexView
 from chalicelib.contracts.ingestions import ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
+from chalicelib.contracts.schedules import ScheduleCreate, SchedulePatch, ScheduleView
 from chalicelib.domain.documents import DocumentStatus
 from chalicelib.domain.jobs import ENDED, JobStatus
 from chalicelib.errors import DeadlineExceeded
@@ -62,6 +63,30 @@ class Knowledge(Caller):
     def redrive_index(self, name: str) -> int:
         """Queue again what was given up on the index after failures of the platform's own; give how many jobs."""
         return self._act(f"/indexes/{quoted(name)}/redrive", Redriven).jobs
+
+    def create_schedule(self, request: ScheduleCreate, *, idempotency_key: str | None = None) -> ScheduleView:
+        """Let something be done again and again."""
+        return self._create("/schedules", request, ScheduleView, idempotency_key)
+
+    def schedules(self) -> list[ScheduleView]:
+        """List the schedules, by name."""
+        return self._get("/schedules", ListOf[ScheduleView]).items
+
+    def schedule(self, name: str) -> ScheduleView:
+        """Give a schedule, with what came of it last."""
+        return self._get(f"/schedules/{quoted(name)}", ScheduleView)
+
+    def change_schedule(self, name: str, patch: SchedulePatch, *, if_revision: int | None = None) -> ScheduleView:
+        """Change when a schedule runs, or what it takes in."""
+        return self._change(f"/schedules/{quoted(name)}", patch, ScheduleView, if_revision)
+
+    def delete_schedule(self, name: str) -> ScheduleView:
+        """Take a schedule away."""
+        return self._delete(f"/schedules/{quoted(name)}", ScheduleView)
+
+    def run_schedule(self, name: str) -> JobView:
+        """Run a schedule now."""
+        return self._act(f"/schedules/{quoted(name)}/run", JobAccepted).job
 
     def delete_index(self, name: str) -> JobAccepted:
         """Remove an index and all its documents."""

@@ -40,6 +40,7 @@ from chalicelib.repositories.prompts import Prompts
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
+from chalicelib.repositories.schedules import Schedules
 from chalicelib.settings import Settings
 
 ServiceT = TypeVar("ServiceT")
@@ -72,6 +73,7 @@ def assemble(  # the four services are what differs between the places an edge r
         runs=Runs(table, base.settings.run_retention_days, base.tenants),
         routes=Routes(table, configured_routes(base.settings.routes)),
         prompts=Prompts(table),
+        schedules=Schedules(table),
         releases=releases,
         aliases=Aliases(table, releases),
         budgets=Budgets(table),

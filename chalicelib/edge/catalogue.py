@@ -21,6 +21,7 @@ from chalicelib.edge.prompts import prompts
 from chalicelib.edge.releases import releases
 from chalicelib.edge.routes import routes
 from chalicelib.edge.runs import runs
+from chalicelib.edge.schedules import schedules
 from chalicelib.edge.tenants import tenants
 from chalicelib.edge.uploads import uploads
 from chalicelib.edge.usage import usage
@@ -31,6 +32,7 @@ RESOURCES = describing(
         documents,
         uploads,
         ingestions,
+        schedules,
         jobs,
         asking,
         chat,

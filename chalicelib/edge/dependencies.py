@@ -30,6 +30,7 @@ from chalicelib.repositories.prompts import Prompts
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
+from chalicelib.repositories.schedules import Schedules
 from chalicelib.repositories.tenants import Tenants
 
 ResultT = TypeVar("ResultT")
@@ -56,6 +57,7 @@ class Edge:
     runs: Runs
     routes: Routes
     prompts: Prompts
+    schedules: Schedules
     releases: Releases
     aliases: Aliases
     budgets: Budgets

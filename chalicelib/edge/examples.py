@@ -69,6 +69,7 @@ from chalicelib.contracts.identities import ApiKeyCreate, ApiKeyCreated, ApiKeyV
 from chalicelib.contracts.indexes import ComponentModel, IndexCreate, IndexView, RecipeModel
 from chalicelib.contracts.ingestions import ImportFile, ImportsAccepted, ImportsCreate, ImportView, IngestionCreate
 from chalicelib.contracts.routes import DeploymentModel, DeploymentView, RouteCreate, RoutePatch, RouteView
+from chalicelib.contracts.schedules import ScheduleCreate, ScheduledIngestion, SchedulePatch, ScheduleView
 from chalicelib.contracts.tenants import TenantPatch, TenantView
 from chalicelib.contracts.traces import SpanView, TraceView
 from chalicelib.contracts.usage import UsageGroup, UsageItem, UsageReport, UsageTotals
@@ -76,11 +77,13 @@ from chalicelib.domain.access import PERMISSIONS, Role
 from chalicelib.domain.budgets import BudgetScope, Period
 from chalicelib.domain.documents import BlockKind, DocumentStatus
 from chalicelib.domain.feedback import Rating, Reason, Source, TriageStatus
+from chalicelib.domain.identifiers import JobId
 from chalicelib.domain.indexes import GenerationStatus
 from chalicelib.domain.jobs import JobKind, JobStatus
 from chalicelib.domain.releases import EXTRACTIVE
 from chalicelib.domain.routes import RouteKind
 from chalicelib.domain.runs import RunKind, Verdict
+from chalicelib.domain.schedules import LastRun, Schedule, ScheduleKind
 from chalicelib.edge.chat_examples import CHAT_EXAMPLES
 from chalicelib.edge.prompt_examples import PROMPT_EXAMPLES
 from chalicelib.edge.release_examples import RELEASE_EXAMPLES
@@ -248,6 +251,22 @@ _API_KEY = ApiKeyView(
 _DEPENDENCIES = [Dependency(name="table", status="ok"), Dependency(name="retrieval", status="ok")]
 _CHUNKER = ComponentModel(name="structure", max_tokens=256, overlap_tokens=32)
 
+_SCHEDULE = ScheduleView.model_validate(
+    Schedule(
+        name="nightly",
+        kind=ScheduleKind.SYNC,
+        index="handbook",
+        cron="30 2 * * 1-5",
+        time_zone="Europe/Berlin",
+        next_at=_AT + timedelta(hours=16),
+        created_at=_AT,
+        updated_at=_AT,
+        updated_by="key_0kf9w1a5r8e2t7y4q6w9b3n1m0",
+        ingestion={"prefix": "2026/"},
+        last=LastRun(_AT - timedelta(hours=8), JobId(_JOB_ID)),
+        version=4,
+    )
+)
 _ROUTE = RouteView(
     name="chat",
     kind=RouteKind.CHAT,
@@ -531,6 +550,17 @@ _ALL: list[BaseModel] = [
             )
         ],
     ),
+    ScheduleCreate(
+        name="nightly",
+        kind=ScheduleKind.SYNC,
+        index="handbook",
+        cron="30 2 * * 1-5",
+        time_zone="Europe/Berlin",
+        ingestion=ScheduledIngestion(prefix="2026/"),
+    ),
+    SchedulePatch(cron="0 4 * * *"),
+    _SCHEDULE,
+    ListOf[ScheduleView](items=[_SCHEDULE]),
     *PROMPT_EXAMPLES,
     *RELEASE_EXAMPLES,
 ]

@@ -20,6 +20,7 @@ from chalicelib.domain.identifiers import INDEX_NAME_PATTERN, is_id
 from chalicelib.domain.prompts import NAME_PATTERN as PROMPT_NAME_PATTERN
 from chalicelib.domain.releases import ALIAS_PATTERN
 from chalicelib.domain.routes import NAME_PATTERN as ROUTE_NAME_PATTERN
+from chalicelib.domain.schedules import NAME_PATTERN as SCHEDULE_NAME_PATTERN
 from chalicelib.edge import problems
 from chalicelib.edge.operations import MAX_BODY_BYTES, Method, Operation
 from chalicelib.errors import InvalidRequest, NotFound, PayloadTooLarge, UnsupportedMedia
@@ -36,6 +37,7 @@ _NAMES = {
     "budget": BUDGET_NAME_PATTERN,
     "alias": ALIAS_PATTERN,
     "prompt": PROMPT_NAME_PATTERN,
+    "schedule": SCHEDULE_NAME_PATTERN,
 }
 _JSON = re.compile(r"application/json\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?", re.IGNORECASE)
 

@@ -212,6 +212,16 @@ def tenant_settings(tenant: Tenant) -> Key:
     return Key(TableName.CONFIG, f"{tenant.tenant_id}#tenant", "settings")
 
 
+def schedule(tenant: Tenant, name: str) -> Key:
+    """Name a schedule's row; it stands among the jobs, which whoever runs it may write."""
+    return Key(TableName.JOBS, f"{tenant.tenant_id}#schedules", name)
+
+
+def due_schedules() -> str:
+    """Name the secondary partition that holds the enabled schedules of all tenants by when they are due."""
+    return f"{PLATFORM}#due-schedules"
+
+
 def audit_event(tenant: Tenant, event_id: str) -> Key:
     """Name an audit event's row; they are in order of time."""
     return Key(TableName.AUDIT, f"{tenant.tenant_id}#audit", event_id)

@@ -70,14 +70,14 @@ async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]
 
 @asynccontextmanager
 async def working(services: Services) -> AsyncIterator[None]:
-    """Run the ingestion worker beside, and let it finish or give back what it has in hand."""
+    """Run the ingestion worker and the schedules beside, and let them finish or give back what they have in hand."""
     stop = asyncio.Event()
-    task = asyncio.create_task(services.worker.run(stop))
+    tasks = [asyncio.create_task(one.run(stop)) for one in (services.worker, services.scheduler)]
     try:
         yield
     finally:
         stop.set()
-        await task
+        await asyncio.gather(*tasks)
 
 
 @asynccontextmanager

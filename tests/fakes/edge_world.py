@@ -44,6 +44,7 @@ from chalicelib.repositories.prompts import Prompts
 from chalicelib.repositories.releases import Releases
 from chalicelib.repositories.routes import Routes
 from chalicelib.repositories.runs import Runs
+from chalicelib.repositories.schedules import Schedules
 from chalicelib.repositories.tenants import Tenants
 from tests.fakes.clock import HandClock
 from tests.fakes.described import check_described
@@ -184,6 +185,7 @@ class World:
             runs=self.store.runs,
             routes=Routes(self.table, {}),
             prompts=Prompts(self.table),
+            schedules=Schedules(self.table),
             releases=Releases(self.table),
             aliases=Aliases(self.table, Releases(self.table)),
             budgets=Budgets(self.table),

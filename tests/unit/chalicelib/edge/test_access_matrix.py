@@ -147,6 +147,17 @@ def _new_route(platform: Platform) -> dict[str, Any]:
     return {"name": f"route-{next(platform.numbers)}", "kind": "chat", "deployments": deployments}
 
 
+def _new_schedule(index: str) -> dict[str, Any]:
+    return {"name": f"of-{index}", "kind": "sweep", "index": index, "cron": "0 3 * * *"}
+
+
+def _schedule(platform: Platform, suffix: str = "", body: Any = None) -> Target:
+    for one in platform.ask_back("/schedules")["items"]:  # there cannot be many
+        platform.world.ask("DELETE", f"/schedules/{one['name']}", platform.owner)
+    made = platform.ask("/schedules", _new_schedule(platform.index()))
+    return Target(f"/schedules/{made['name']}{suffix}", body)
+
+
 def _release(platform: Platform, suffix: str = "", body: Any = None) -> Target:
     made = platform.ask("/releases", {"index": platform.index()})
     return Target(f"/releases/{made['release']}{suffix}", body)
@@ -236,6 +247,12 @@ ROWS = {
         404,
         404,
     ),
+    "create_schedule": Row(_with_index(lambda name: Target("/schedules", _new_schedule(name))), 404, 404),
+    "list_schedules": Row(at("/schedules")),
+    "get_schedule": Row(_schedule, 404, 404),
+    "change_schedule": Row(lambda platform: _schedule(platform, body={"enabled": False}), 404, 404),
+    "delete_schedule": Row(_schedule, 404, 404),
+    "run_schedule": Row(lambda platform: _schedule(platform, "/run"), 404, 404),
     "list_jobs": Row(at("/jobs")),
     "get_job": Row(_job, 404, 404),
     "cancel_job": Row(lambda platform: Target(f"/jobs/{_waiting_job(platform)}/cancel"), 404, 404),

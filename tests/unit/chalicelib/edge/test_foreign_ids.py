@@ -30,8 +30,10 @@ class Everything:
         given = world.ask("POST", "/feedback", admin, {"run_id": run["run_id"], "rating": "up"}).body
         release = world.ask("POST", "/releases", admin, {"index": "handbook"}).body["release"]
         prompt = {"name": "helpdesk", "system": "", "user": "{{passages}} {{question}}"}
+        schedule = {"name": "nightly", "kind": "sweep", "index": "handbook", "cron": "0 3 * * *"}
         self.ids = {
             "release": release,
+            "schedule": world.ask("POST", "/schedules", admin, schedule).body["name"],
             "prompt": world.ask("POST", "/prompts", admin, prompt).body["name"],
             "alias": world.ask("POST", "/aliases", admin, {"name": "staging", "release": release}).body["name"],
             "route": world.ask("POST", "/routes", admin, route).body["name"],
