@@ -71,10 +71,11 @@ def get_alias(call: Call[NoQuery]) -> AliasView:
     summary="List what an alias pointed to",
 )
 def list_alias_versions(call: Call[PageQuery]) -> ListOf[AliasView]:
-    """Newest first, with who moved it, when and why."""
+    """Newest first, with who moved it, when and why; releases on indexes out of reach are left out."""
     name, page = _reached(call).name, call.input
     found, cursor = call.edge.aliases.versions(call.principal.tenant, name, limit=page.limit, cursor=page.cursor)
-    return ListOf[AliasView](items=[AliasView.model_validate(one) for one in found], next_cursor=cursor)
+    shown = [one for one in found if _is_reached(call, one)]
+    return ListOf[AliasView](items=[AliasView.model_validate(one) for one in shown], next_cursor=cursor)
 
 
 @aliases.patch(

@@ -127,6 +127,7 @@ def promote_release(call: Call[Promotion]) -> AliasView:
             f"No evaluation of {release.release_id} has passed a gate; evaluate it, or give an override_reason."
         )
     call.edge.indexes.permitted(call.principal, release.config.index)
+    _check(call, release.config)
     _check_live_within_reach(call)
     promoted = call.edge.aliases.promote(
         call.principal.tenant,
@@ -153,6 +154,7 @@ def rollback_release(call: Call[Rollback]) -> AliasView:
     _check_live_within_reach(call)
     back = call.edge.aliases.rollback(
         call.principal.tenant,
+        lambda release: _check_usable(call, release),
         at=call.edge.clock.now(),
         by=call.principal.subject,
         reason=call.input.reason,
@@ -173,6 +175,17 @@ def _check_live_within_reach(call: Call[Any]) -> None:
     """Raise `NotFound` where the caller must not touch what is live."""
     if call.edge.releases.alias(call.principal.tenant, LIVE) is not None:
         reached(call, LIVE)
+
+
+def _check_usable(call: Call[Any], release: Release) -> None:
+    """Raise `NotFound` for a release out of reach, and `Conflict` for one whose index was deleted."""
+    name = release.config.index
+    if not may_use_index(call.principal, name):
+        raise NotFound("There is no release to go back to.")
+    try:
+        call.edge.indexes.permitted(call.principal, name)
+    except NotFound as gone:
+        raise Conflict(f"{release.release_id} was live before, on the index {name!r}; promote another one.") from gone
 
 
 def _config(call: Call[ReleaseCreate]) -> ReleaseConfig:

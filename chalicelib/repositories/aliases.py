@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -56,7 +56,10 @@ class Aliases:
         if len(self.all(tenant)) >= MAX_ALIASES:
             raise Conflict(f"There are {MAX_ALIASES} aliases, which is as many as there can be; delete one first.")
         made = replace(alias, version=self._latest_version(tenant, alias.name) + 1)
-        self._write(alias.name, *_puts(tenant, None, made), *_told(note, None, made))
+        try:
+            self._table.write(*_puts(tenant, None, made), *_told(note, None, made))
+        except ConditionFailed as lost:
+            raise Conflict(f"An alias {alias.name!r} exists already; change it, or choose another name.") from lost
         return made
 
     def point(self, tenant: Tenant, alias: Alias, note: Note | None = None) -> Alias:
@@ -96,9 +99,18 @@ class Aliases:
         self._go_live(tenant, current, promoted, note)
         return promoted
 
-    def rollback(self, tenant: Tenant, *, at: datetime, by: str, reason: str, note: Note | None = None) -> Alias:
+    def rollback(
+        self,
+        tenant: Tenant,
+        check: Callable[[Release], None],
+        *,
+        at: datetime,
+        by: str,
+        reason: str,
+        note: Note | None = None,
+    ) -> Alias:
         """
-        Let `LIVE` point to the release that was live before the one that is.
+        Let `LIVE` point to the release that was live before the one that is, if *check* lets that pass.
 
         Done again it goes one further back. Raises `NotFound` where nothing is live, and `Conflict` where nothing was
         before, and where anything of it changes meanwhile.
@@ -110,6 +122,7 @@ class Aliases:
         if past is None:
             raise Conflict(f"Version {current.previous} of the alias {LIVE} is not on record; promote a release.")
         before = _aliases.load(past)
+        check(self._releases.get(tenant, before.release_id))
         back = Alias(LIVE, before.release_id, at, by, reason, before.previous, current.version + 1)
         self._go_live(tenant, current, back, note)
         return back

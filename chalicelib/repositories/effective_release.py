@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from chalicelib.contracts.asking import AskFields, QueryRequest, RetrieveRequest
 from chalicelib.contracts.release_settings import AnswerModel, RetrievalModel
-from chalicelib.domain.access import Permission, Principal, Tenant, allows
+from chalicelib.domain.access import Permission, Principal, Tenant, allows, may_use_index
 from chalicelib.domain.identifiers import ReleaseId
 from chalicelib.domain.indexes import Component
 from chalicelib.domain.prompts import PromptVersion
@@ -20,7 +20,7 @@ from chalicelib.domain.releases import (
     ReleaseStatus,
     RetrievalSettings,
 )
-from chalicelib.errors import Forbidden, InvalidRequest
+from chalicelib.errors import Forbidden, InvalidRequest, NotFound
 from chalicelib.ports.clock import Clock
 from chalicelib.repositories.indexes import Indexes
 from chalicelib.repositories.prompts import Prompts
@@ -74,7 +74,10 @@ class EffectiveRelease:
 
     def _named(self, principal: Principal, asked: AskFields) -> Release | None:
         if asked.release is not None:
-            return self._releases.resolve(principal.tenant, asked.release)
+            release = self._releases.resolve(principal.tenant, asked.release)
+            if not may_use_index(principal, release.config.index):
+                raise NotFound(f"There is no release {asked.release!r}.")
+            return release
         live = self._releases.alias(principal.tenant, LIVE)
         return self._releases.get(principal.tenant, live) if live else None
 
@@ -82,6 +85,8 @@ class EffectiveRelease:
         if name is None:
             if named is None:
                 raise InvalidRequest("Name an index: this tenant has no live release that would choose one.")
+            if not may_use_index(principal, named.config.index):
+                raise NotFound("There is no live release on an index within your reach; name an index.")
             self._indexes.permitted(principal, named.config.index)
             return named.config
         index = self._indexes.permitted(principal, name)

@@ -30,11 +30,10 @@ from fargate.generation.prompting import NOT_SAID, Asked, digest, mark_of, messa
 MAX_ANSWER_BYTES = 48_000
 """A run keeps question, conversation, passages, answer and claims in one row of 400 KB."""
 
-# However a model dresses it up.
-_NOT_SAID = re.compile(rf"[\s\"'*_`>]*{NOT_SAID}", re.IGNORECASE)
-_PERHAPS_NOT_SAID = re.compile(
-    r"[\s\"'*_`>]*(?:" + "|".join(NOT_SAID[:size] for size in range(len(NOT_SAID), 0, -1)) + r")?\Z", re.IGNORECASE
-)
+_DRESS = r"[\s\"'*_`>]*"
+"""However a model dresses up what it says."""
+# Without its mark the sign counts only where the answer begins with it: further on, a document may have said it.
+_BARE = re.compile(rf"{_DRESS}{NOT_SAID}(?!_?[a-z0-9])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,11 @@ class _Answer:
         self._packed = packed
         self._sent = sent
         self._echoes = Echoes(mark)
+        sign = f"{NOT_SAID}_{mark}"
+        beginnings = "|".join(sign[:size] for size in range(len(sign), 0, -1))
+        self._sign = re.compile(_DRESS + sign, re.IGNORECASE)
+        self._perhaps_sign = re.compile(rf"{_DRESS}(?:{beginnings})?\Z", re.IGNORECASE)
+        self._begun = False
         self._marking = Marking(packed.texts)
         self._held = ""
         self._heard_bytes = 0
@@ -129,8 +133,7 @@ class _Answer:
 
     def end(self, question: str, passages: Sequence[Passage]) -> str:
         """Give the rest; of a model that declined, the words for that."""
-        rest = self._marking.feed(self._heard(self._echoes.end()))
-        rest += self._marking.feed("" if self._declined else self._held) + self._marking.end()
+        rest = self._marking.feed(self._heard(self._echoes.end(), last=True)) + self._marking.end()
         if self._declined:
             self._abstention = abstention(question, passages, self._usage)
             rest += self._abstention.text
@@ -154,19 +157,22 @@ class _Answer:
             sent=self._sent,
         )
 
-    def _heard(self, piece: str) -> str:
+    def _heard(self, piece: str, *, last: bool = False) -> str:
         """Give *piece* on, but for what may become the sign that the model declines, and what follows that."""
         if self._declined:
             return ""
         text = self._held + piece
-        if not self._said:
+        if not self._begun:
             text = text.lstrip()
-        if declined := _NOT_SAID.search(text):
+        beginning = self._perhaps_sign.search(text)
+        end = len(text) if last or beginning is None else beginning.start()
+        bare = None if self._begun else _BARE.match(text)
+        # What ends with the bare sign may go on with the mark.
+        if declined := self._sign.search(text) or (bare if bare and (last or bare.end() < len(text)) else None):
             self._declined, self._held = True, ""
             return text[: declined.start()]
-        beginning = _PERHAPS_NOT_SAID.search(text)
-        end = beginning.start() if beginning else len(text)
         self._held = text[end:]
+        self._begun = self._begun or end > 0
         return text[:end]
 
     def _say(self, text: str) -> str:

@@ -15,7 +15,7 @@ from chalicelib.domain.identifiers import RunId
 from chalicelib.domain.prompts import PromptVersion, filled
 
 NOT_SAID = "NOT_IN_DOCUMENTS"
-"""What the model is to say, alone, where the passages do not answer."""
+"""With the run's mark, what the model is to say, alone, where the passages do not answer; no document knows the mark."""
 
 _RULES = """\
 You answer questions from numbered passages of documents, and from nothing else.
@@ -59,7 +59,7 @@ def messages(asked: Asked, run_id: RunId, prompt: PromptVersion | None = None) -
     mark = mark_of(run_id)
     context = {"index": asked.index, "date": asked.day.isoformat()}
     system = filled(prompt.system if prompt else SYSTEM, context)
-    rules = _RULES.format(mark=mark, not_said=NOT_SAID)
+    rules = _RULES.format(mark=mark, not_said=f"{NOT_SAID}_{mark}")
     turns = [ChatMessage(role=turn.role, content=defused(turn.content)) for turn in asked.conversation]
     question = {"question": defused(asked.question), "passages": _passages(asked.texts, mark)}
     user = filled(prompt.user if prompt else USER, context | question)

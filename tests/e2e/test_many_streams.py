@@ -145,7 +145,9 @@ def _walk(platform: Platform, kinds: list[str]) -> None:
         left = [run.answer for run in runs if run.answer and run.answer.count("word") < WORDS]
         assert len(left) >= asked[LEAVING]
         assert platform.spent(client)[0] - spent >= len(platform.provider.received) - before
-        assert eventually(lambda: platform.open_files() <= files + 4, within_s=20), (files, platform.open_files())
+        # Threads that come with the load open the stores for themselves; a file for each stream would be a leak.
+        most = files + 4 + len(kinds) // 4
+        assert eventually(lambda: platform.open_files() <= most, within_s=20), (files, platform.open_files())
         assert client.query(QueryRequest(question="How many days of leave has everybody?", index="handbook")).citations
 
 

@@ -212,6 +212,32 @@ def test_who_is_narrowed_to_an_index_reaches_its_releases_alone(world: World, en
     assert world.ask("GET", "/aliases/live", engineer).body["release"] == there
 
 
+def test_a_rollback_goes_nowhere_out_of_reach(world: World, engineer: str) -> None:
+    """Nor to an index that was deleted; what is live stays."""
+    world.make_index(engineer, "wiki")
+    there, here = _made(world, engineer, index="wiki")["release"], _made(world, engineer)["release"]
+    _promoted(world, engineer, there)
+    _promoted(world, engineer, here)
+    narrowed = world.key(Role.ENGINEER, indexes=["handbook"])
+    assert world.ask("POST", "/releases/rollback", narrowed, {}).status == 404
+    versions = world.ask("GET", "/aliases/live/versions", narrowed).body["items"]
+    assert [one["release"] for one in versions] == [here]
+    world.ask("DELETE", "/indexes/wiki", engineer)
+    gone = world.ask("POST", "/releases/rollback", engineer, {})
+    assert gone.problem == (409, "conflict")
+    assert "'wiki'" in gone.body["detail"]
+    assert world.ask("GET", "/aliases/live", engineer).body["release"] == here
+
+
+def test_a_release_that_would_not_answer_is_not_promoted(world: World, engineer: str) -> None:
+    """Its route was deleted since."""
+    release = _made(world, engineer, answer={"model": "chat"})["release"]
+    world.ask("DELETE", "/routes/chat", engineer)
+    refused = world.ask("POST", f"/releases/{release}/promote", engineer, {"override_reason": "x"})
+    assert refused.problem == (400, "invalid_request")
+    assert world.ask("GET", "/aliases", engineer).body["items"] == []
+
+
 def test_a_release_that_cannot_be_checked_is_not_written_down(world: World, engineer: str) -> None:
     """The retrieval service did not answer: try again."""
     world.store.trouble.error = Unavailable("The retrieval service does not answer.")

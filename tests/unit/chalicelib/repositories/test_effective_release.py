@@ -180,3 +180,16 @@ def test_a_release_that_does_not_pass_the_check_is_not_stored(effective: Effecti
     config = replace(CONFIG, retrieval=replace(CONFIG.retrieval, top_k=3))
     with pytest.raises(NotFound):
         releases.get(ACME, config.release_id)
+
+
+def test_settings_of_a_release_out_of_reach_are_not_lent(effective: EffectiveRelease) -> None:
+    """A named release is missing for those who do not reach its index, whichever index they ask, in the same words."""
+    told = []
+    for release in (CONFIG.release_id, "live", "rel_missing"):
+        with pytest.raises(NotFound) as missing:
+            effective.settle(NARROWED, asked(release=release, index="wiki"))
+        told.append(missing.value.detail.replace(release, "X"))
+    assert set(told) == {"There is no release 'X'."}
+    with pytest.raises(NotFound, match="within your reach") as unreached:
+        effective.settle(NARROWED, asked())
+    assert "handbook" not in unreached.value.detail

@@ -103,10 +103,20 @@ def test_a_stream_is_the_answer(known: Knowledge) -> None:
     assert "".join(pieces) == events[-1].answer.answer
 
 
-@pytest.mark.parametrize("said", [" {}. Sorry", "**{}**", "`{}`", '"{}"', "> {}", "The answer is: {}"])
-def test_a_model_that_finds_nothing_abstains(known: Knowledge, said: str) -> None:
-    """Nothing of how it says so is heard."""
-    known.gateway.reply = lambda _: said.format(NOT_SAID)
+def signed(request: ChatRequest) -> str:
+    """Give the sign that the rules ask for."""
+    found = re.search(rf"{NOT_SAID}_[0-9a-f]{{16}}", str(request.messages[0].content))
+    assert found is not None
+    return found[0]
+
+
+@pytest.mark.parametrize("said", [" {}. Sorry", "**{}**", "`{}`", '"{}"', "> {}", "_{}_", "{}", "The answer is: {}"])
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_model_that_finds_nothing_abstains(known: Knowledge, said: str, marked: bool) -> None:
+    """Nothing of how it says so is heard; without the mark it must begin with it."""
+    if not marked and not said.startswith(tuple(' *`">_{')):
+        return
+    known.gateway.reply = lambda request: said.format(signed(request) if marked else NOT_SAID)
     events = streamed(known)
     answer = events[-1].answer
     assert answer.abstained
@@ -123,6 +133,14 @@ def test_an_answer_may_begin_like_declining(known: Knowledge) -> None:
     assert ask(known).answer == "NOT everybody has thirty days of leave [1]."
     known.gateway.reply = lambda _: "NOT_IN"
     assert ask(known).answer == "NOT_IN"
+
+
+@pytest.mark.parametrize("said", [f"The status {NOT_SAID} means: lost [1].", f"{NOT_SAID}_FOUND is a status [1]."])
+def test_a_document_that_knows_the_sign_ends_no_answer(known: Knowledge, said: str) -> None:
+    """Models repeat what documents say; without the run's mark it is a word like others."""
+    known.gateway.reply = lambda _: said
+    answer = ask(known)
+    assert (answer.answer, answer.abstained) == (said, False)
 
 
 def test_the_sign_may_be_small(known: Knowledge) -> None:
