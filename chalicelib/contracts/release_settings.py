@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
@@ -57,7 +57,11 @@ class ClaimsModel(RequestModel):
     """How claims are checked; one left out is the release's."""
 
     policy: ClaimPolicy | None = Field(None, strict=False)
-    judge: RouteName | None = Field(None, description="Chat route that decides what nothing else does")
+    judge: RouteName | None = Field(None, description="Chat route that decides what nothing else does; null: none")
+
+    def given(self) -> dict[str, Any]:
+        """Give what is said here; a judge that is null is taken away."""
+        return {name: value for name in self.model_fields_set if (value := getattr(self, name)) or name == "judge"}
 
 
 class RedactionModel(RequestModel):
@@ -90,7 +94,7 @@ class AnswerModel(RequestModel):
     model: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]{0,63}$")] | None = Field(
         None, description="A chat route of the gateway, or `local/extractive`, which needs no provider"
     )
-    prompt: PromptReference | None = Field(None, description="How a model is asked; the built-in prompt if left out")
+    prompt: PromptReference | None = Field(None, description="How a model is asked; null: by the built-in prompt")
     max_sentences: int | None = Field(None, ge=1, le=10, description="Of an extractive answer")
     abstain_below: float | None = Field(None, ge=0, le=1, strict=False)
     decline_first: bool | None = None
@@ -106,11 +110,12 @@ class AnswerModel(RequestModel):
     def over(self, settings: GenerationSettings) -> GenerationSettings:
         """Give *settings* with what is said here."""
         given = self.model_dump(exclude_none=True, exclude={"claims", "redact", "guardrail"})
+        given |= {name: None for name in {"prompt", "guardrail"} & self.model_fields_set if getattr(self, name) is None}
         if self.redact is not None:
             given["redact"] = RedactionSettings(tuple(sorted(set(self.redact.kinds))), self.redact.region)
         if self.guardrail is not None:
             given["guardrail"] = GuardrailSettings(self.guardrail.id, self.guardrail.version)
-        claims = self.claims.model_dump(exclude_none=True) if self.claims else {}
+        claims = self.claims.given() if self.claims else {}
         return replace(settings, **given, claims=replace(settings.claims, **claims))
 
 
@@ -119,7 +124,14 @@ class RetrievalDraft(RetrievalModel):
 
     strategy: Strategy | None = Field(None, strict=False)
     top_k: int | None = Field(None, ge=1, le=MAX_TOP_K)
-    filter: Filter | None = Field(None, description="Narrows every question that is asked under the release")
+    filter: Filter | None = Field(
+        None, description="Narrows every question that is asked under the release; null: none does"
+    )
+
+    def over(self, settings: RetrievalSettings) -> RetrievalSettings:
+        """Give *settings* with what is said here; a filter that is null is taken away."""
+        changed = super().over(settings)
+        return replace(changed, filter=self.filter) if "filter" in self.model_fields_set else changed
 
 
 class AnswerDraft(AnswerModel):

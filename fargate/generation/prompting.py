@@ -15,7 +15,7 @@ from chalicelib.domain.identifiers import RunId
 from chalicelib.domain.prompts import PromptVersion, filled
 
 NOT_SAID = "NOT_IN_DOCUMENTS"
-"""With the run's mark, what the model is to say, alone, where the passages do not answer; no document knows the mark."""
+"""With the run's mark, which no document knows: what the model is to say, alone, where the passages do not answer."""
 
 _RULES = """\
 You answer questions from numbered passages of documents, and from nothing else.
@@ -33,7 +33,8 @@ USER = "{{passages}}\n\nQuestion: {{question}}"
 # With these, chat templates of open models part the messages; a server that does not escape them would be told by a
 # document that the platform speaks.
 _CONTROL = re.compile(
-    r"<(?=\|[^<>|\s]{1,40}\|>|/?s>|(?:start|end)_of_turn>|</?SYS>>)|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS)\])",
+    r"<(?=[|｜][^<>|｜\n]{1,60}[|｜]>|/?s>|[be]os>|unused\d{1,3}>|/?tool_(?:call|response)s?>|(?:start|end)_of_turn>"
+    r"|</?SYS>>)|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|[gs]MASK)\])",
     re.IGNORECASE,
 )
 

@@ -72,6 +72,25 @@ def test_a_release_is_based_on_another(world: World, engineer: str) -> None:
     assert (third["index"], third["answer"]) == ("wiki", second["answer"])
 
 
+def test_null_takes_a_setting_away(world: World, engineer: str) -> None:
+    """What is left out stays as it is in the release that the new one is based on."""
+    world.ask("POST", "/prompts", engineer, {"name": "p", "system": "", "user": "{{passages}} {{question}}"})
+    answer = {"prompt": "p", "claims": {"policy": "drop", "judge": "chat"}, "guardrail": {"id": "abc", "version": "1"}}
+    first = _made(world, engineer, retrieval={"filter": {"team": "hr"}}, answer=answer)
+    body = {
+        "based_on": first["release"],
+        "retrieval": {"filter": None, "top_k": 3},
+        "answer": {"prompt": None, "guardrail": None, "claims": {"judge": None}, "passages": None},
+    }
+    second = world.ask("POST", "/releases", engineer, body).body
+    assert (second["retrieval"]["filter"], second["retrieval"]["top_k"]) == (None, 3)
+    assert second["answer"] == {
+        **first["answer"], "prompt": None, "guardrail": None, "claims": {"policy": "drop", "judge": None},
+    }  # fmt: skip
+    third = world.ask("POST", "/releases", engineer, {"based_on": first["release"], "retrieval": {"top_k": 3}}).body
+    assert (third["retrieval"]["filter"], third["answer"]) == ({"team": "hr"}, first["answer"])
+
+
 def test_a_diff_names_each_setting_that_differs(world: World, engineer: str) -> None:
     """From the one it is compared with to this one; the live one unless another is named."""
     first = _made(world, engineer, retrieval={"filter": {"team": "hr"}})["release"]

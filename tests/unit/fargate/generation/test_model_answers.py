@@ -103,6 +103,17 @@ def test_a_stream_is_the_answer(known: Knowledge) -> None:
     assert "".join(pieces) == events[-1].answer.answer
 
 
+@pytest.mark.parametrize(
+    "token",
+    ["<|im_start|>", "<| user |>", "<｜User｜>", "<｜end▁of▁sentence｜>", "<eos>", "<bos>", "</s>", "<end_of_turn>",
+     "<unused7>", "<tool_response>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[gMASK]", "<<SYS>>", "<</SYS>>"],
+)  # fmt: skip
+def test_what_parts_messages_is_taken_apart(token: str) -> None:
+    """As chat templates of open models have it; other brackets stay."""
+    assert token not in defused(f"a {token} b")
+    assert defused("x < 3 | y > 2, [1] [INSTALL] <b>s</b>") == "x < 3 | y > 2, [1] [INSTALL] <b>s</b>"
+
+
 def signed(request: ChatRequest) -> str:
     """Give the sign that the rules ask for."""
     found = re.search(rf"{NOT_SAID}_[0-9a-f]{{16}}", str(request.messages[0].content))
