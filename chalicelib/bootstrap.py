@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretBytes
@@ -34,6 +34,7 @@ from chalicelib.adapters.http_services import (
 from chalicelib.adapters.sqlite_queue import SqliteQueue
 from chalicelib.adapters.sqlite_table import SqliteTable
 from chalicelib.adapters.system_clock import SystemClock
+from chalicelib.adapters.tenant_bound import TenantBoundBlobs, TenantBoundTable
 from chalicelib.contracts.identity import IdentitySigner, IdentityVerifier
 from chalicelib.domain.access import Principal, Role, Tenant
 from chalicelib.domain.identifiers import TenantId
@@ -56,6 +57,9 @@ BLOB_KEY = "blob-url-key"
 KEY_BYTES = 32
 QUEUE_WAIT_S = 5
 """How long SQS is asked to wait for work: without, a worker that polls costs as much as one that works."""
+
+if TYPE_CHECKING:
+    from boto3.session import Session
 
 KeyT = TypeVar("KeyT")
 
@@ -123,8 +127,8 @@ def core(settings: Settings) -> Iterator[Core]:
             version=__version__,
             clock=clock,
             secrets=stores.secrets,
-            table=stores.table,
-            blobs=stores.blobs,
+            table=TenantBoundTable(stores.table),
+            blobs=TenantBoundBlobs(stores.blobs),
             queue=stores.queue,
             file_blobs=stores.blobs if isinstance(stores.blobs, FileBlobs) else None,
             signer=IdentitySigner(key),
@@ -196,14 +200,28 @@ def _aws_stores(settings: Settings, clock: Clock) -> Iterator[_Stores]:
     from chalicelib.adapters.secrets_manager import SecretsManager
     from chalicelib.adapters.sqs_queue import SqsQueue
 
-    sqs, metrics = LazyClient("sqs"), LazyClient("cloudwatch")
+    sqs, metrics, tenants = LazyClient("sqs"), LazyClient("cloudwatch"), tenant_session(settings)
     with (
-        closing(DynamoDbTable(LazyClient("dynamodb"), settings.table_prefix, clock)) as table,
-        closing(S3Blobs(LazyClient("s3"), _buckets(settings), clock)) as blobs,
+        closing(DynamoDbTable(LazyClient("dynamodb", tenants), settings.table_prefix, clock)) as table,
+        closing(S3Blobs(LazyClient("s3", tenants), _buckets(settings), clock)) as blobs,
         closing(SqsQueue(sqs, metrics, _queues(settings), clock, wait_s=QUEUE_WAIT_S)) as queue,
         closing(SecretsManager(LazyClient("secretsmanager"), settings.secrets_prefix)) as secrets,
     ):
         yield _Stores(table, blobs, queue, secrets)
+
+
+def tenant_session(settings: Settings) -> Session | None:
+    """Give the session for stores of tenants' things, or None where all is done by the process's own role."""
+    if settings.tenant_role_arn is None:
+        return None
+    from chalicelib.adapters import tenant_credentials
+
+    return tenant_credentials.tenant_session(
+        settings.tenant_role_arn,
+        table_prefix=settings.table_prefix,
+        buckets=list(_buckets(settings).values()),
+        vector_bucket=settings.vector_bucket,
+    )
 
 
 def _buckets(settings: Settings) -> dict[Bucket, str]:

@@ -74,6 +74,11 @@ class Settings(BaseModel):
         pattern=r"^[A-Za-z0-9/_+=.@-]{0,400}$",
         description="What the names of the secrets in Secrets Manager begin with.",
     )
+    tenant_role_arn: str | None = Field(
+        None,
+        description="IAM role whose credentials, narrowed to one tenant, do what is done for that tenant; it may be "
+        "the role that the process has. All is done by the latter if not set.",
+    )
     vector_bucket: str | None = Field(
         None, pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", description="S3 vector bucket of the search indexes."
     )

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 
 from fastapi import FastAPI
 
-from chalicelib.bootstrap import Core, RemoteServices, readable_traces, remote_services
+from chalicelib.bootstrap import Core, RemoteServices, readable_traces, remote_services, tenant_session
 from chalicelib.contracts.routes import configured_routes
 from chalicelib.errors import ConfigurationError
 from chalicelib.observability import spans
@@ -49,6 +49,7 @@ from fargate.adapters.multilingual_e5 import MULTILINGUAL_E5
 from fargate.adapters.openai_http import OpenAiProvider
 from fargate.adapters.openvino_models import EmbedderOptions, OpenVinoEmbedder
 from fargate.adapters.sqlite_vectors import SqliteVectors
+from fargate.adapters.tenant_bound_vectors import TenantBoundVectors
 from fargate.embedding import routes as embedding_routes
 from fargate.gateway import providers as gateway_providers
 from fargate.gateway import routes as gateway_routes
@@ -213,7 +214,7 @@ class Services:
     @cached_property
     def vectors(self) -> VectorIndex:
         """The search store."""
-        return self._opened.enter_context(closing(_vector_store(self.core)))
+        return TenantBoundVectors(self._opened.enter_context(closing(_vector_store(self.core))))
 
     def app(self, name: str) -> FastAPI:
         """Give the HTTP app of the service *name*, one of `SERVICES`."""
@@ -324,7 +325,7 @@ def _vector_store(core: Core) -> VectorIndex:
         from chalicelib.adapters.aws_clients import client
         from fargate.adapters.s3_vectors import S3Vectors
 
-        return S3Vectors(client("s3vectors"), str(settings.vector_bucket), core.clock)
+        return S3Vectors(client("s3vectors", tenant_session(settings)), str(settings.vector_bucket), core.clock)
     if settings.postgres_url and settings.vectors == "pgvector":
         try:
             from fargate.adapters.pgvector_vectors import PgVector

@@ -49,14 +49,14 @@ _MISSING = frozenset(
 _REFUSED = frozenset({"ValidationException", "ValidationError", "InvalidParameterValue"})
 
 
-def client(service: str) -> Any:
+def client(service: str, session: boto3.session.Session | None = None) -> Any:
     """
     Give a client of *service*, for use by any number of threads.
 
-    Region, credentials and endpoints come from where boto3 looks for them: a task's role, or the environment
-    (`AWS_ENDPOINT_URL_DYNAMODB` for another address).
+    Without a *session*, region, credentials and endpoints come from where boto3 looks for them: a task's role, or the
+    environment (`AWS_ENDPOINT_URL_DYNAMODB` for another address).
     """
-    return boto3.session.Session().client(service, config=config(service))
+    return (session or boto3.session.Session()).client(service, config=config(service))
 
 
 def config(service: str) -> Config:
@@ -67,15 +67,16 @@ def config(service: str) -> Config:
 class LazyClient:
     """A client of *service* that is made when it is first used: making one takes longer than most calls."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, session: boto3.session.Session | None = None) -> None:
         self._service = service
+        self._session = session
         self._making = Lock()
         self._made: Any = None
 
     def __getattr__(self, name: str) -> Any:
         with self._making:
             if self._made is None:
-                self._made = client(self._service)
+                self._made = client(self._service, self._session)
         return getattr(self._made, name)
 
     def close(self) -> None:

@@ -14,10 +14,10 @@ from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters import s3_reads, s3_writes
+from chalicelib.adapters import s3_objects, s3_reads, s3_writes
 from chalicelib.adapters.aws_clients import ATTEMPTS, aws_errors, back_off, error_code, error_of
 from chalicelib.adapters.blob_limits import check_expiry, check_range, check_size, path_parts
-from chalicelib.adapters.s3_writes import Place
+from chalicelib.adapters.s3_objects import Place
 from chalicelib.adapters.storage_errors import storage_errors
 from chalicelib.errors import ConditionFailed, InvalidRequest, NotFound, Unavailable
 from chalicelib.ports.blobs import BlobInfo, BlobKey, Bucket, Presigned, UploadTerms
@@ -86,7 +86,7 @@ class S3Blobs:
         """See `BlobStore.head`."""
         place = self._place(key)
         with aws_errors(_WHAT):
-            found = s3_writes.head(self._client, place)
+            found = s3_objects.head(self._client, place)
         return found and BlobInfo(key, found["ContentLength"], found["ETag"].strip('"'), found["LastModified"])
 
     def list(self, bucket: Bucket, prefix: str) -> Iterator[BlobInfo]:
@@ -138,7 +138,7 @@ class S3Blobs:
             try:
                 yield from s3_reads.pieces(self._client, place, first, last)
             except ClientError as error:
-                if error_code(error) in s3_reads.MISSING:
+                if s3_objects.is_missing(self._client, place, error):
                     raise NotFound(f"There is no blob {key.bucket}/{key.path}.") from None
                 raise
 

@@ -8,10 +8,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.adapters.aws_clients import ATTEMPTS, error_code
-from chalicelib.adapters.s3_writes import Place
+from chalicelib.adapters.s3_objects import Place
 from chalicelib.errors import Unavailable
 
-MISSING = frozenset({"NoSuchKey", "404"})
 PIECE_BYTES = 2**20
 _BEYOND = "InvalidRange"
 _CHANGED = "PreconditionFailed"

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.adapters.aws_clients import ATTEMPTS, back_off, error_code, was_retried
+from chalicelib.adapters.s3_objects import Place, head
 from chalicelib.errors import Unavailable
 
 PART_BYTES = 8 * 2**20
@@ -23,9 +24,6 @@ REFUSALS = frozenset({"PreconditionFailed", "NoSuchKey", "404", "412"})
 """What S3 says to a conditional write that comes too late; NoSuchKey where there is nothing to match."""
 _COLLISION = "ConditionalRequestConflict"
 _MARK = "write"
-
-Place = dict[str, str]
-"""The bucket and the key of an object, as every call takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +45,6 @@ def write(client: Any, place: Place, source: BinaryIO, conditions: Mapping[str, 
     if len(first) < PART_BYTES:
         return _write_whole(client, place, first, conditions)
     return _write_parts(client, place, chain([first], rest), conditions)
-
-
-def head(client: Any, place: Place) -> Any:
-    """Give what S3 knows of the object, or None."""
-    try:
-        return client.head_object(**place)
-    except ClientError as error:
-        if error_code(error) == "404":
-            return None
-        raise
 
 
 def _write_whole(client: Any, place: Place, body: bytes, conditions: Mapping[str, str]) -> Written:

@@ -1,52 +1,105 @@
-"""Clients of AWS that can do nothing but for one tenant, whatever the code that holds them asks for."""
+"""AWS credentials that can do nothing but for the tenant at hand, whatever the code that uses them asks for."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import boto3
 import botocore.session
-from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.credentials import Credentials, DeferredRefreshableCredentials, ReadOnlyCredentials
 
-from chalicelib.adapters.aws_clients import config
+from chalicelib.adapters.aws_clients import LazyClient, aws_errors
 from chalicelib.adapters.tenant_policy import Places, session_policy
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.acting import Everyone, acting_for
+from chalicelib.errors import ConfigurationError
 
-MAX_TENANTS = 256
-"""How many tenants' clients are kept; then those used longest ago are let go."""
-_SESSION_S = 3_600
+MAX_TENANTS = 4_096
+"""How many tenants' credentials are kept; then those used longest ago are asked for again."""
+SESSION_S = 3_600
+"""How long AWS lets a role live that another role took on."""
+
+_ROLE = re.compile(r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>[0-9]{12}):role/\S+")
 
 
-class TenantClients:
+class TenantCredentials(Credentials):  # type: ignore[misc]  # botocore has no types
     """
-    Makes clients on *role_arn*, which the caller's own role may take on, narrowed to one tenant by a session policy.
+    The credentials of the role *role_arn*, narrowed to the tenant for whom the task at hand works by a session policy.
 
-    Credentials are asked for when a client is first used, and renewed beside while it is.
+    A client reads them anew for each request that it signs, so one client serves all tenants, each by credentials of
+    its own. They are asked of STS when a tenant first needs them, and renewed a quarter of an hour before they end. The
+    platform itself works with *platform*, the role of the process.
     """
 
-    def __init__(self, role_arn: str, places: Places) -> None:
+    def __init__(self, role_arn: str, places: Places, platform: Credentials, sts: Any) -> None:
+        super().__init__("", "")
         self._role_arn = role_arn
         self._places = places
-        self._source = botocore.session.get_session()
-        self._session = lru_cache(MAX_TENANTS)(self._new_session)
+        self._platform = platform
+        self._sts = sts
+        self._of = lru_cache(MAX_TENANTS)(self._of_tenant)
 
-    def client(self, service: str, tenant: Tenant) -> Any:
-        """Give a client of *service* for *tenant*, to be closed by the caller."""
-        return self._session(tenant).client(service, config=config(service))
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """Give what the request at hand is to be signed with."""
+        whom = acting_for()
+        return (self._platform if isinstance(whom, Everyone) else self._of(whom)).get_frozen_credentials()
 
-    def _new_session(self, tenant: Tenant) -> boto3.session.Session:
-        fetcher = AssumeRoleCredentialFetcher(
-            self._source.create_client,
-            self._source.get_credentials(),
-            self._role_arn,
-            extra_args={
-                "RoleSessionName": tenant.tenant_id,
-                "Policy": session_policy(tenant, self._places),
-                "DurationSeconds": _SESSION_S,
-            },
-        )
-        session = botocore.session.Session()
-        # botocore has no public way to give a session credentials that renew themselves.
-        session._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")  # noqa: SLF001
-        return boto3.session.Session(botocore_session=session, region_name=self._places.region)
+    def _of_tenant(self, tenant: Tenant) -> Credentials:
+        return DeferredRefreshableCredentials(self._asked(tenant), "assume-role")
+
+    def _asked(self, tenant: Tenant) -> Callable[[], Mapping[str, str]]:
+        policy = session_policy(tenant, self._places)
+
+        def ask() -> Mapping[str, str]:
+            with aws_errors("The role for tenants"):
+                given = self._sts.assume_role(
+                    RoleArn=self._role_arn, RoleSessionName=tenant.tenant_id, Policy=policy, DurationSeconds=SESSION_S
+                )["Credentials"]
+            expires_at: datetime = given["Expiration"]
+            return {
+                "access_key": given["AccessKeyId"],
+                "secret_key": given["SecretAccessKey"],
+                "token": given["SessionToken"],
+                "expiry_time": expires_at.isoformat(),
+            }
+
+        return ask
+
+
+def tenant_session(
+    role_arn: str, *, table_prefix: str, buckets: Sequence[str], vector_bucket: str | None
+) -> boto3.session.Session:
+    """
+    Give the session whose clients work with `TenantCredentials`; what they reach is in the account of *role_arn*.
+
+    Raises `ConfigurationError` for what is no role, and where no region or no credentials are configured.
+    """
+    platform = boto3.session.Session()
+    region, own = platform.region_name, platform.get_credentials()
+    if region is None or own is None:
+        raise ConfigurationError("RAGSTONE_TENANT_ROLE_ARN", "needs a region and credentials of AWS beside it")
+    role = _ROLE.fullmatch(role_arn)
+    if role is None:
+        raise ConfigurationError("RAGSTONE_TENANT_ROLE_ARN", f"{role_arn!r} is not the ARN of an IAM role")
+    places = Places(region, role["account"], table_prefix, buckets, vector_bucket, role["partition"])
+    session = botocore.session.get_session()
+    session.register_component(
+        "credential_provider", _Given(TenantCredentials(role_arn, places, own, LazyClient("sts")))
+    )
+    return boto3.session.Session(botocore_session=session, region_name=region)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Where a session finds its credentials."""
+
+    credentials: Credentials
+
+    def load_credentials(self) -> Credentials:
+        """Give them."""
+        return self.credentials

@@ -14,13 +14,14 @@ from chalicelib.bootstrap import Core, core, published_keys, readable_traces, re
 from chalicelib.contracts.health import Dependency
 from chalicelib.contracts.routes import configured_routes
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.acting import act_for
 from chalicelib.domain.identifiers import KeyId, TenantId
 from chalicelib.edge.dependencies import Edge, ResultT, Wait
 from chalicelib.edge.user_tokens import UserTokens
 from chalicelib.errors import ConfigurationError, RagError
 from chalicelib.observability import logs
 from chalicelib.observability.metrics import Metrics
-from chalicelib.ports.blobs import Bucket
+from chalicelib.ports.blobs import BlobInfo, BlobStore, Bucket
 from chalicelib.ports.queue import QueueName
 from chalicelib.ports.services import Generator, Ingestor, ModelGateway, Retriever
 from chalicelib.ports.traces import Traces
@@ -139,9 +140,9 @@ def readiness(base: Core) -> list[Dependency]:
     """Ask every store something small."""
     nobody = Tenant(TenantId("readiness"))
     return [
-        _asked("table", lambda: base.table.get(keys.api_key(KeyId("readiness")))),
+        _asked("table", lambda: ApiKeys(base.table).find(KeyId("readiness"))),
         _asked("queue", lambda: base.queue.depth(QueueName.INGESTION)),
-        _asked("blobs", lambda: next(base.blobs.list(Bucket.RAW, f"{nobody.tenant_id}/"), None)),
+        _asked("blobs", lambda: _first_blob(base.blobs, nobody)),
     ]
 
 
@@ -157,6 +158,11 @@ def _asked(name: str, ask: Callable[[], object]) -> Dependency:
     except RagError as error:
         return Dependency(name=name, status="failing", detail=error.detail)
     return Dependency(name=name, status="ok")
+
+
+def _first_blob(blobs: BlobStore, tenant: Tenant) -> BlobInfo | None:
+    with act_for(tenant):
+        return next(blobs.list(Bucket.RAW, keys.blobs_of_tenant(tenant)), None)
 
 
 def _wait_here(coroutine: Coroutine[Any, Any, ResultT], /) -> ResultT:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from chalicelib.contracts.cross_origin import REPLAYED_HEADER
 from chalicelib.domain.access import Permission, Principal, allows
+from chalicelib.domain.acting import act_for
 from chalicelib.edge import problems, reading
 from chalicelib.edge.dependencies import Edge
 from chalicelib.edge.feedback_access import feedback_scope
@@ -67,7 +68,7 @@ def _visited(operation: Operation, edge: Edge, request: Request, path: Mapping[s
 
 def _by_token(operation: Operation, edge: Edge, request: Request, path: Mapping[str, str]) -> Response:
     scope = feedback_scope(edge, request)
-    with bind(tenant=scope.tenant.tenant_id, subject=scope.subject):
+    with act_for(scope.tenant), bind(tenant=scope.tenant.tenant_id, subject=scope.subject):
         place, given = reading.path_of(operation, path), reading.query_of(request)
         if operation.takes_body:
             reading.refuse_query(given)
@@ -80,7 +81,7 @@ def _called(
     operation: Operation, permission: Permission, edge: Edge, request: Request, path: Mapping[str, str]
 ) -> Response:
     principal = _principal(edge, request)
-    with bind(tenant=principal.tenant.tenant_id, subject=principal.subject):
+    with act_for(principal.tenant), bind(tenant=principal.tenant.tenant_id, subject=principal.subject):
         if not allows(principal, permission):
             raise _refusal(principal, permission)
         place = reading.path_of(operation, path)

@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from chalicelib.domain.access import Principal, Tenant
+from chalicelib.domain.acting import PLATFORM, act_for
 from chalicelib.domain.credentials import ApiKey, opens, split_credential
 from chalicelib.domain.identifiers import KeyId
 from chalicelib.errors import ConditionFailed, Conflict, NotFound, Unauthenticated
@@ -21,14 +22,15 @@ _keys = Codec(ApiKey)
 
 
 class ApiKeys:
-    """The API keys of all tenants."""
+    """The API keys of all tenants; each is the platform's row, since it says which tenant its holder is of."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def find(self, key_id: KeyId) -> ApiKey | None:
         """Give the key of whichever tenant, or None; only the authorizer asks."""
-        item = self._table.get(keys.api_key(key_id))
+        with act_for(PLATFORM):
+            item = self._table.get(keys.api_key(key_id))
         return _keys.load(item) if item else None
 
     def holder(self, credential: str, at: datetime) -> Principal:
@@ -57,7 +59,8 @@ class ApiKeys:
 
     def add(self, key: ApiKey, note: Note | None = None) -> None:
         """Store a new key, and with it what *note* tells."""
-        self._table.write(Put(_item(key), if_absent=True), *told(note, None, _public(key)))
+        with act_for(PLATFORM):
+            self._table.write(Put(_item(key), if_absent=True), *told(note, None, _public(key)))
 
     def update(
         self, tenant: Tenant, key_id: KeyId, change: Callable[[ApiKey], ApiKey], note: Note | None = None
@@ -66,9 +69,10 @@ class ApiKeys:
         current = self.get(tenant, key_id)
         changed = change(current)
         try:
-            self._table.write(
-                Put(_item(changed), if_version=current.version), *told(note, _public(current), _public(changed))
-            )
+            with act_for(PLATFORM):
+                self._table.write(
+                    Put(_item(changed), if_version=current.version), *told(note, _public(current), _public(changed))
+                )
         except ConditionFailed as lost:
             raise Conflict(f"API key {key_id} was changed by somebody else; read it again.") from lost
         return replace(changed, version=current.version + 1)

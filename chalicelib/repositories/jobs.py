@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.acting import PLATFORM, act_for
 from chalicelib.domain.identifiers import JobId
 from chalicelib.domain.jobs import ENDED, Job, JobStatus
 from chalicelib.errors import ConditionFailed, Conflict, NotFound
@@ -111,7 +112,8 @@ class Jobs:
             cursor: str | None = None
             while True:
                 query = Query(TableName.JOBS, keys.unfinished_jobs(shard), IndexName.GSI2, last=_moment(before))
-                page = self._table.query(replace(query, cursor=cursor))
+                with act_for(PLATFORM):
+                    page = self._table.query(replace(query, cursor=cursor))
                 yield from ((keys.tenant_of(item.key), _jobs.load(item)) for item in page.items)
                 if page.cursor is None:
                     break

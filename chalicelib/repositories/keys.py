@@ -340,6 +340,11 @@ def rows_of_tenant(tenant: Tenant) -> str:
     return f"{tenant.tenant_id}#"
 
 
+def rows_of_platform() -> str:
+    """Give what every partition key begins with that belongs to no tenant."""
+    return f"{PLATFORM}#"
+
+
 def vector_indexes_of_tenant(tenant: Tenant) -> str:
     """Give the prefix of all physical indexes of a tenant."""
     return f"{tenant.tenant_id}."

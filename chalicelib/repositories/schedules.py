@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.acting import PLATFORM, act_for
 from chalicelib.domain.schedules import LastRun, Schedule, next_time
 from chalicelib.errors import ConditionFailed, Conflict, NotFound
 from chalicelib.ports.table import Delete, IndexName, Item, Put, Query, Table, TableName
@@ -76,7 +77,10 @@ class Schedules:
     def due(self, now: datetime, *, limit: int = 50) -> list[tuple[Tenant, Schedule]]:
         """Give at most *limit* schedules whose time has come, of any tenant, longest due first."""
         last = _moment(now) + "~"
-        page = self._table.query(Query(TableName.JOBS, keys.due_schedules(), IndexName.GSI1, last=last, limit=limit))
+        with act_for(PLATFORM):
+            page = self._table.query(
+                Query(TableName.JOBS, keys.due_schedules(), IndexName.GSI1, last=last, limit=limit)
+            )
         return [(keys.tenant_of(item.key), _schedules.load(item)) for item in page.items]
 
     def claim(self, tenant: Tenant, schedule: Schedule, now: datetime) -> Schedule | None:

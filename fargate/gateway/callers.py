@@ -11,6 +11,7 @@ from fastapi import Request
 
 from chalicelib.contracts.identity import HEADER, IdentityVerifier
 from chalicelib.domain.access import Principal
+from chalicelib.domain.acting import act_for
 from chalicelib.errors import Unauthenticated
 from chalicelib.observability.logs import bind
 from chalicelib.ports.clock import Clock
@@ -60,6 +61,7 @@ def authenticate_caller(verifier: IdentityVerifier, holders: KeyHolders) -> Auth
             found = await holders.holder(authorization)
         else:
             raise Unauthenticated("Send an API key: 'Authorization: Bearer …'.")
+        act_for(found.tenant)
         bind(tenant=found.tenant.tenant_id, subject=found.subject)
         return found
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.acting import act_for
 from chalicelib.errors import ConditionFailed, Unavailable
 from chalicelib.ports.clock import Clock
 from chalicelib.repositories.ledger import Booked, Change, Hold, Ledger, weight
@@ -75,6 +76,7 @@ class GroupCommit:
         return line.worker
 
     async def _work(self, tenant: Tenant, line: _Line) -> None:
+        act_for(tenant)  # whoever began this
         while line.waiting:
             batch = _next_batch(line.waiting)
             try:

@@ -9,6 +9,7 @@ from fastapi import Request
 
 from chalicelib.contracts.identity import HEADER, IdentityVerifier
 from chalicelib.domain.access import Principal
+from chalicelib.domain.acting import act_for
 from chalicelib.errors import Unauthenticated
 from chalicelib.observability.logs import bind
 
@@ -30,6 +31,7 @@ def authenticate(verifier: IdentityVerifier) -> Authenticate:
         if token is None:
             raise Unauthenticated("The identity token is missing; send the request through the API.")
         found = verifier.verify(token)
+        act_for(found.tenant)
         bind(tenant=found.tenant.tenant_id, subject=found.subject)
         return found
 

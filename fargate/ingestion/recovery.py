@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.acting import act_for
 from chalicelib.domain.documents import Rejection
 from chalicelib.domain.identifiers import ingested_by
 from chalicelib.domain.jobs import Job, JobKind
@@ -56,8 +57,12 @@ class Recovery:
         return self.clock.now() - timedelta(seconds=STALE_AFTER_S + oldest_waiting_s)
 
     def _recover(self, tenant: Tenant, job: Job, before: datetime) -> bool:
-        if awaits_upload(job):
-            return self._recover_upload(tenant, job)
+        with act_for(tenant):
+            if awaits_upload(job):
+                return self._recover_upload(tenant, job)
+            return self._recover_work(tenant, job, before)
+
+    def _recover_work(self, tenant: Tenant, job: Job, before: datetime) -> bool:
         if job.recoveries >= MAX_RECOVERIES:
             why = f"It was begun {MAX_RECOVERIES + 1} times and its worker never came to an end."
             self._give_up(tenant, job, Rejection(INTERNAL, why))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import datetime
 
 from chalicelib.contracts.schedules import ingestion_of
 from chalicelib.domain.access import Principal, Role, Tenant
+from chalicelib.domain.acting import act_for
 from chalicelib.domain.identifiers import JobId
 from chalicelib.domain.schedules import LastRun, Schedule, ScheduleKind
 from chalicelib.errors import RagError
@@ -50,12 +52,17 @@ class Scheduler:
         due = await asyncio.to_thread(self._schedules.due, now)
         count = 0
         for tenant, schedule in due:
-            taken = await asyncio.to_thread(self._schedules.claim, tenant, schedule, now)
-            if taken is not None:
-                last = await self._happen(tenant, taken)
-                await asyncio.to_thread(self._schedules.ran, tenant, taken, last)
-                count += 1
+            with act_for(tenant):
+                count += await self._run(tenant, schedule, now)
         return count
+
+    async def _run(self, tenant: Tenant, schedule: Schedule, now: datetime) -> bool:
+        taken = await asyncio.to_thread(self._schedules.claim, tenant, schedule, now)
+        if taken is None:
+            return False
+        last = await self._happen(tenant, taken)
+        await asyncio.to_thread(self._schedules.ran, tenant, taken, last)
+        return True
 
     async def _happen(self, tenant: Tenant, schedule: Schedule) -> LastRun:
         start_trace()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.acting import PLATFORM, act_for
 from chalicelib.domain.documents import Document, DocumentStatus
 from chalicelib.domain.identifiers import DocumentId, Entropy, JobId, attempt_of, first_of, new_id
 from chalicelib.domain.indexes import Index
@@ -59,8 +60,13 @@ class Sweeper:
 
     def begin_due(self) -> int:
         """Queue a sweep of every index that had none for a day; give how many. Several at once do it once."""
-        owners = {keys.vector_index_owner(one) for one in self.stores.vectors.indexes()}
-        return sum(self._begin_if_due(tenant, name) for tenant, name in owners)
+        with act_for(PLATFORM):
+            owners = {keys.vector_index_owner(one) for one in self.stores.vectors.indexes()}
+        begun = 0
+        for tenant, name in owners:
+            with act_for(tenant):
+                begun += self._begin_if_due(tenant, name)
+        return begun
 
     def job(self, index: str, created_by: str) -> Job:
         """Make the job of a sweep, to be stored and queued."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.acting import act_for
 from chalicelib.domain.identifiers import ingest_job_of
 from chalicelib.domain.jobs import ENDED, Job, Progress
 from chalicelib.errors import NotFound
@@ -42,8 +43,9 @@ def queue_arrived(stores: Stores, clock: Clock, key: BlobKey) -> None:
         tenant, document_id, attempt = keys.blob_owner(key)
     except ValueError:
         raise NotFound(f"No upload was opened for {key.path!r}.") from None
-    job = stores.jobs.get(tenant, ingest_job_of(attempt))
-    if job.document_id != document_id or stores.blobs.head(key) is None:
-        raise NotFound(f"No upload has arrived at {key.path!r}.")
-    if awaits_upload(job):
-        messages.send(stores.queue, tenant, begin_after_upload(stores, clock, tenant, job))
+    with act_for(tenant):
+        job = stores.jobs.get(tenant, ingest_job_of(attempt))
+        if job.document_id != document_id or stores.blobs.head(key) is None:
+            raise NotFound(f"No upload has arrived at {key.path!r}.")
+        if awaits_upload(job):
+            messages.send(stores.queue, tenant, begin_after_upload(stores, clock, tenant, job))

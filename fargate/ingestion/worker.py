@@ -9,7 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.acting import act_for
 from chalicelib.domain.documents import Rejection
+from chalicelib.domain.identifiers import JobId
 from chalicelib.domain.jobs import Job, JobKind
 from chalicelib.errors import Conflict, NotFound, RagError
 from chalicelib.observability.logs import get_logger
@@ -114,6 +116,10 @@ class IngestionWorker:
             await asyncio.to_thread(self._note_arrived, blob)
             return
         tenant, job_id = messages.read(delivery.body)
+        with act_for(tenant):
+            await self._do_job(tenant, job_id, delivery)
+
+    async def _do_job(self, tenant: Tenant, job_id: JobId, delivery: Delivery) -> None:
         job = await asyncio.to_thread(self._stores.jobs.get, tenant, job_id)
         if not is_to_be_done(job):
             if job.batch is not None:
@@ -157,7 +163,8 @@ class IngestionWorker:
     def _record_failure(self, delivery: Delivery) -> None:
         with suppress(ValueError):  # a message that names no job
             tenant, job_id = messages.read(delivery.body)
-            self._fail(tenant, self._stores.jobs.get(tenant, job_id))
+            with act_for(tenant):
+                self._fail(tenant, self._stores.jobs.get(tenant, job_id))
 
     def _fail(self, tenant: Tenant, job: Job) -> None:
         if job.kind is JobKind.INGEST:

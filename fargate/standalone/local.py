@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from chalicelib.bootstrap import core, owned_data_folder
 from chalicelib.contracts.asking import Answer, QueryRequest
 from chalicelib.domain.access import Principal, Tenant
+from chalicelib.domain.acting import act_for
 from chalicelib.domain.identifiers import TenantId
 from chalicelib.edge.application import create_app
 from chalicelib.edge.assembly import assemble, user_tokens
@@ -69,7 +70,8 @@ class _Local:
         admin = first_start.admin(Tenant(TenantId(base.settings.tenant)))
         key = first_start.ensure_admin_key(base.settings.data_dir, admin.tenant, ApiKeys(base.table), base.clock)
         if base.settings.sample:
-            await first_start.ensure_sample_release(self.platform.ingestor, base.table, admin, base.clock)
+            with act_for(admin.tenant):
+                await first_start.ensure_sample_release(self.platform.ingestor, base.table, admin, base.clock)
         async with AsyncExitStack() as running:
             running.push_async_callback(self.platform.leave)
             await running.enter_async_context(working(self.platform))
@@ -93,6 +95,7 @@ class _Local:
         self.say(f"Data and log are kept in {settings.data_dir}. Press Ctrl-C to stop.")
 
     async def _load_sample(self, admin: Principal) -> None:
+        act_for(admin.tenant)
         base = self.platform.core
         if not base.settings.sample or first_start.sample_is_loaded(base.settings.data_dir):
             return

@@ -15,13 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from chalicelib.bootstrap import core
 from chalicelib.client.api import Client
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.acting import act_for
 from chalicelib.domain.identifiers import TenantId
 from chalicelib.ports.blobs import Bucket
 from chalicelib.ports.queue import QueueName
+from chalicelib.repositories import keys
 from chalicelib.repositories.credentials import ApiKeys
 from chalicelib.settings import Settings
 from fargate.bootstrap import SERVICES
@@ -36,6 +39,8 @@ from tests.fakes.serving import serving
 ROOT = Path(__file__).parents[2]
 CALLS = ROOT / "tests" / "data" / "aws_calls.json"
 """What each process asks of AWS, by IAM's names; the templates' roles are held to it."""
+
+ACME = Tenant(TenantId("acme"))
 
 Started = tuple[subprocess.Popen[bytes], Path]
 """A process, and the file it writes to."""
@@ -58,16 +63,17 @@ class Processes:
     def client(self) -> Iterator[Client]:
         """Give a client of an administrator."""
         with core(Settings.from_env(self.environment)) as base:
-            tenant = Tenant(TenantId("acme"))
-            key = ensure_admin_key(self.folder, tenant, ApiKeys(base.table), base.clock)
+            key = ensure_admin_key(self.folder, ACME, ApiKeys(base.table), base.clock)
         with contextlib.closing(Client(self.address, key.credential, timeout_s=60)) as client:
             yield client
 
     def tell_of_uploads(self) -> None:
         """Queue what EventBridge's rule makes of S3's events: one for every raw blob."""
         with core(Settings.from_env(self.environment)) as base:
-            for info in base.blobs.list(Bucket.RAW, ""):
-                base.queue.send(QueueName.INGESTION, {"uploaded": info.key.path})
+            with act_for(ACME):
+                paths = [info.key.path for info in base.blobs.list(Bucket.RAW, keys.blobs_of_tenant(ACME))]
+            for path in paths:
+                base.queue.send(QueueName.INGESTION, {"uploaded": path})
 
 
 @pytest.fixture
@@ -90,11 +96,11 @@ def processes(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         started = []
         for name in SERVICES:
             # A service has no URL of its own: it is the one that the others find there.
-            own = {"RAGSTONE_PORT": str(ports[name]), f"RAGSTONE_{name.upper()}_URL": "", "AWS_ACCESS_KEY_ID": name}
+            own = {"RAGSTONE_PORT": str(ports[name]), f"RAGSTONE_{name.upper()}_URL": ""} | _role(name)
             service = _process(["-m", "fargate", name], environment, own, tmp_path / f"{name}.log")
             started.append(running.enter_context(service))
         edge = ["-m", "tests.e2e.edge_process", address, str(ports["edge"])]
-        own = {"PYTHONPATH": f"{ROOT}:{ROOT / 'app'}", "AWS_ACCESS_KEY_ID": "edge"}
+        own = {"PYTHONPATH": f"{ROOT}:{ROOT / 'app'}"} | _role("edge")
         started.append(running.enter_context(_process(edge, environment, own, tmp_path / "edge.log")))
         _wait_until_all_answer(
             started, [f"{addresses[name]}/{name}" for name in SERVICES] + [f"{addresses['edge']}/v1"]
@@ -111,6 +117,12 @@ def test_many_processes_go_the_same_way(processes: Processes, aws: Aws, tmp_path
     known = json.loads(CALLS.read_text())
     asked = {role: {" ".join(call) for call in calls} for role, calls in aws.calls.of.items() if role in known}
     assert {role: sorted(calls - set(known[role])) for role, calls in asked.items()} == {role: [] for role in asked}
+
+
+def _role(name: str) -> dict[str, str]:
+    """Give the credentials of a role; for a tenant's things, the process takes that very role on, narrowed to it."""
+    arn = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/{name}"
+    return {"AWS_ACCESS_KEY_ID": name, "RAGSTONE_TENANT_ROLE_ARN": arn}
 
 
 @contextlib.contextmanager

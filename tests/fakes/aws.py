@@ -1,4 +1,4 @@
-"""AWS as moto has it: a server on this machine that boto3 reaches as it reaches AWS."""
+"""AWS as moto has it, and session policies held: a server on this machine that boto3 reaches as it reaches AWS."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from chalicelib.adapters.dynamodb_table import definition
 from chalicelib.ports.blobs import Bucket
 from chalicelib.ports.queue import MAX_DELIVERIES, QueueName
 from chalicelib.ports.table import TableName
+from tests.fakes import aws_border
 from tests.fakes.aws_calls import Calls
 
 if TYPE_CHECKING:
@@ -94,15 +95,18 @@ class Aws:
         return str(sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": policy})["QueueUrl"])
 
 
-def _answer(moto: Any, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], list[bytes]]:
+def _answer(moto: Any, environ: WSGIEnvironment, asked: bytes) -> tuple[str, list[tuple[str, str]], list[bytes]]:
+    refused = aws_border.refusal(environ, asked)
+    if refused is not None:
+        return refused
     begun: list[Any] = []
     body = list(moto(dict(environ), lambda *given: begun.extend(given)))
-    return begun[0], begun[1], body
+    return aws_border.as_told(environ, begun[0]) or (begun[0], begun[1], body)
 
 
 def _read(environ: WSGIEnvironment) -> bytes:
-    """Give the body of a request that is JSON; of others it is of no interest, and may be long."""
-    if "HTTP_X_AMZ_TARGET" not in environ:
+    """Give the body of a request that is JSON, or names objects to delete; others may be long."""
+    if "HTTP_X_AMZ_TARGET" not in environ and environ["QUERY_STRING"] != "delete":
         return b""
     body: bytes = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
     environ["wsgi.input"] = io.BytesIO(body)
@@ -154,7 +158,7 @@ def aws_server() -> Iterator[Aws]:
         ends = time.monotonic() + _take_wait(environ, asked)
         while True:
             with one_at_a_time:
-                status, headers, body = _answer(moto, environ)
+                status, headers, body = _answer(moto, environ, asked)
             if time.monotonic() >= ends or b'"Messages"' in b"".join(body):
                 start_response(status, headers)
                 return body

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
+from tests.fakes.aws_border import holder_of
+
 _SERVICES = {"DynamoDB_20120810": "dynamodb", "AmazonSQS": "sqs", "secretsmanager": "secretsmanager"}
 _PARTS = {"Put": "PutItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 _CREDENTIAL = re.compile(r"Credential=([^/%]+)(?:/|%2F)")
@@ -27,7 +29,7 @@ class Calls:
         """Note a request to the server."""
         role = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", "") + environ["QUERY_STRING"])
         if role is not None:
-            self.of.setdefault(role[1], set()).update(_calls(environ, body))
+            self.of.setdefault(holder_of(role[1]) or role[1], set()).update(_calls(environ, body))
 
 
 def _calls(environ: Mapping[str, Any], body: bytes) -> Iterator[Call]:

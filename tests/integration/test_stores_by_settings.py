@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.bootstrap import Core, core
 from chalicelib.domain.access import Principal, Role, Tenant
+from chalicelib.domain.acting import act_for
 from chalicelib.domain.identifiers import TenantId
 from chalicelib.edge.assembly import readiness
 from chalicelib.ports.blobs import BlobKey, Bucket
@@ -19,6 +20,7 @@ from chalicelib.ports.table import Item, Key, Put, TableName
 from chalicelib.settings import Settings
 from tests.fakes.aws import Aws
 
+ACME = Tenant(TenantId("acme"))
 ROW = Key(TableName.CONFIG, "acme#routes", "chat")
 BLOB = BlobKey(Bucket.RAW, "acme/doc_1/att_1")
 
@@ -42,11 +44,11 @@ def keep_something(base: Core) -> None:
 def test_what_one_process_keeps_another_finds(environment: dict[str, str], stores: str, tmp_path: Path) -> None:
     """Rows, blobs, work and the keys of identities, in the folder or on AWS."""
     settings = Settings.from_env(environment | {"RAGSTONE_STORES": stores})
-    editor = Principal(Tenant(TenantId("acme")), "ann", frozenset({Role.EDITOR}))
-    with core(settings) as base:
+    editor = Principal(ACME, "ann", frozenset({Role.EDITOR}))
+    with act_for(ACME), core(settings) as base:
         keep_something(base)
         token = base.signer.sign(editor, datetime.now(UTC))
-    with core(settings) as base:
+    with act_for(ACME), core(settings) as base:
         assert base.table.get(ROW) == Item(ROW, {"a": 1})
         assert base.blobs.get(BLOB) == b"content"
         assert [delivery.body for delivery in base.queue.receive(QueueName.INGESTION)] == [{"n": 1}]
@@ -57,7 +59,7 @@ def test_what_one_process_keeps_another_finds(environment: dict[str, str], store
 
 def test_stores_on_aws_leave_nothing_in_the_folder(environment: dict[str, str], tmp_path: Path) -> None:
     """A container's own file system is read-only."""
-    with core(Settings.from_env(environment)) as base:
+    with act_for(ACME), core(Settings.from_env(environment)) as base:
         keep_something(base)
         assert base.file_blobs is None
     assert not (tmp_path / "data").exists()
