@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.chat_page import ChatServer, Platform
+from tests.fakes.serving import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -48,6 +49,14 @@ class Shown:
 
     def stored(self, *, retracted: bool = False) -> list[dict[str, Any]]:
         return self.platform.feedback(self.run_id, retracted=retracted)
+
+    def keeps(self, **wanted: Any) -> None:
+        """Wait until the one feedback stored has these values; the page shows them before."""
+
+        def kept() -> list[dict[str, Any]]:
+            return [{name: one[name] for name in wanted} for one in self.stored()]
+
+        assert eventually(lambda: kept() == [wanted]), kept()
 
     def component(self, script: str) -> Any:
         """Run *script* on the component, `it`."""
@@ -272,9 +281,7 @@ def test_the_last_of_many_quick_clicks_counts(reader: Reader) -> None:
     with reader.opens() as shown:
         shown.component("for (const it2 of ['up', 'down', 'up']) it.shadowRoot.querySelector('.' + it2).click();")
         expect(shown.up).to_have_attribute("aria-pressed", "true")
-        shown.page.wait_for_load_state("networkidle")
-        (kept,) = shown.stored()
-        assert (kept["rating"], kept["revision"]) == ("up", 3)
+        shown.keeps(rating="up", revision=3)
 
 
 CITATIONS = """it.citations = [
@@ -303,18 +310,14 @@ def test_each_source_can_be_rated(reader: Reader) -> None:
         expect(bad).to_have_attribute("aria-pressed", "true")
         expect(bad).to_be_focused()
         shown.says("Thank you. Saved.")
-        shown.page.wait_for_load_state("networkidle")
-        (kept,) = shown.stored()
-        assert (kept["citations"], kept["comment"]) == ([{"chunk_id": chunk, "rating": -1}], "It has been 32 days.")
+        shown.keeps(citations=[{"chunk_id": chunk, "rating": -1}], comment="It has been 32 days.")
         shown.shot("9-sources")
         assert shown.violations() == []
         good.click()
         expect(bad).to_have_attribute("aria-pressed", "false")
         good.click()
         shown.up.click()
-        shown.page.wait_for_load_state("networkidle")
-        (kept,) = shown.stored()
-        assert (kept["rating"], kept["citations"]) == ("up", [{"chunk_id": chunk, "rating": 0}])
+        shown.keeps(rating="up", citations=[{"chunk_id": chunk, "rating": 0}])
         shown.up.click()
         shown.says("Taken back.")
         expect(sources).to_be_hidden()
