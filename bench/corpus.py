@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench.texts import Words
 from chalicelib.bootstrap import Core, core
 from chalicelib.domain.access import EVERYONE, Tenant
+from chalicelib.domain.acting import act_for
 from chalicelib.domain.documents import BlockKind, Chunk, Document, DocumentStatus, DocumentVersion, Published
 from chalicelib.domain.identifiers import AttemptId, DocumentId, JobId, TenantId, chunk_id, ingest_job_of, new_id
 from chalicelib.domain.indexes import Generation, GenerationStatus, Index, Recipe
@@ -49,7 +50,7 @@ def fill(folder: Path, chunks: int, seed: int) -> None:
     """
     settings = Settings(data_dir=folder)
     tenant = Tenant(TenantId(settings.tenant))
-    with core(settings) as base, closing(SqliteVectors(folder / "vectors")) as vectors:
+    with act_for(tenant), core(settings) as base, closing(SqliteVectors(folder / "vectors")) as vectors:
         _make_index(base, vectors, tenant)
         made = _documents(chunks // DOCUMENT_CHUNKS, seed)
         while some := list(islice(made, _DOCUMENTS_AT_ONCE)):

@@ -20,6 +20,7 @@ from bench import rivals
 from bench.http_load import Spent, Target, drive
 from chalicelib.bootstrap import core
 from chalicelib.domain.access import Tenant
+from chalicelib.domain.acting import act_for
 from chalicelib.domain.budgets import Budget, BudgetScope, Period
 from chalicelib.domain.identifiers import TenantId
 from chalicelib.repositories.budgets import Budgets
@@ -200,7 +201,7 @@ def _stocked(environ: Mapping[str, str]) -> str:
     """Make an API key, and budgets that have room for everything; give the key."""
     settings = Settings.from_env(environ)
     tenant = Tenant(TenantId(settings.tenant))
-    with core(settings) as base:
+    with act_for(tenant), core(settings) as base:
         for scope in (BudgetScope.TENANT, BudgetScope.KEY):
             Budgets(base.table).create(tenant, Budget(scope.value, scope, Period.MONTH, MUCH_USD_MICROS))
         return ensure_admin_key(settings.data_dir, tenant, ApiKeys(base.table), base.clock).credential

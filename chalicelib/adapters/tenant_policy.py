@@ -15,7 +15,7 @@ MAX_CHARACTERS = 2_048
 
 _ROWS = ("BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query")
 _BLOBS = ("AbortMultipartUpload", "DeleteObject", "GetObject", "PutObject")
-_INDEXES = ("CreateIndex", "DeleteIndex", "GetIndex", "ListTagsForResource", "TagResource")
+_INDEXES = ("CreateIndex", "DeleteIndex", "GetIndex", "ListTagsForResource", "TagResource", "UpdateIndexMode")
 _VECTORS = ("DeleteVectors", "GetVectors", "ListVectors", "PutVectors", "QueryVectors")
 _KEYS = ("Decrypt", "GenerateDataKey")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chalicelib.adapters.tenant_bound import OutOfBounds, check_names
-from chalicelib.domain.acting import Everyone, acting_for
+from chalicelib.domain.acting import PLATFORM, Everyone, act_for, acting_for
 from chalicelib.ports.vectors import Capabilities, Hit, VectorIndex, VectorIndexName, VectorIndexSpec, VectorQuery
 from chalicelib.ports.vectors import VectorRecord as Record
 from chalicelib.repositories import keys
@@ -37,7 +37,8 @@ class TenantBoundVectors:
         whom = acting_for()
         if not isinstance(whom, Everyone):
             check_names([prefix], keys.vector_indexes_of_tenant(whom))
-        return self._vectors.indexes(prefix)
+        with act_for(PLATFORM):  # AWS knows no right to list less than the whole bucket; these are names only
+            return self._vectors.indexes(prefix)
 
     def put(self, index: VectorIndexName, records: Sequence[Record]) -> None:
         """See `VectorIndex.put`."""

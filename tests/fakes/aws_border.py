@@ -31,6 +31,17 @@ def refusal(environ: Mapping[str, Any], body: bytes) -> Refusal | None:
     return _denied(environ)
 
 
+def refuses_vectors(signature: str, operation: str, place: Mapping[str, Any]) -> bool:
+    """Say whether the credentials that *signature* names are too narrow for an operation of S3 Vectors at *place*."""
+    found = _CREDENTIAL.search(signature)
+    policy = policy_of(found[1]) if found else None
+    if found is None or policy is None:
+        return False
+    bucket = f"arn:aws:s3vectors:{found[2]}:{DEFAULT_ACCOUNT_ID}:bucket/{place.get('vectorBucketName')}"
+    index = place.get("indexArn") or place.get("resourceArn") or f"{bucket}/index/{place.get('indexName')}"
+    return not allows(policy, f"s3vectors:{operation}", bucket if operation == "ListIndexes" else index, {})
+
+
 def as_told(environ: Mapping[str, Any], status: str) -> Refusal | None:
     """Give what S3 says of a missing object to those who may not list the whole bucket, or None to let be."""
     policy, _ = _policy(environ)

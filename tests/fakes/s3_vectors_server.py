@@ -17,6 +17,7 @@ from botocore.config import Config
 
 from chalicelib.adapters.aws_clients import CONFIG
 from chalicelib.ports.clock import Clock
+from tests.fakes.aws_border import refuses_vectors
 from tests.fakes.s3_vectors_account import Account, Answer, Index, Params
 from tests.fakes.s3_vectors_entries import delete_vectors, get_vectors, list_vectors, put_vectors
 from tests.fakes.s3_vectors_requests import Refused, read_request
@@ -102,6 +103,8 @@ class S3VectorsServer:
         if "/s3vectors/aws4_request" not in signature:
             raise Refused("AccessDeniedException", "The request is not signed for s3vectors")
         operation, params = read_request(method, target, body)
+        if refuses_vectors(signature, operation, params):
+            raise Refused("AccessDeniedException", f"{operation} is not allowed here")
         with self._lock:
             fault = self._fault(operation)
             if fault and fault.code:
