@@ -40,6 +40,14 @@ ROOT = Path(__file__).parents[2]
 CALLS = ROOT / "tests" / "data" / "aws_calls.json"
 """What each process asks of AWS, by IAM's names; the templates' roles are held to it."""
 
+OVER_ALL_TENANTS = {
+    ("dynamodb:GetItem", "config"),
+    ("dynamodb:PutItem", "config"),
+    ("dynamodb:PutItem", "audit"),
+    ("dynamodb:Query", "jobs/index"),
+}
+"""All that the services ask of tables and buckets as themselves: API keys, who made them, and what work is due."""
+
 ACME = Tenant(TenantId("acme"))
 
 Started = tuple[subprocess.Popen[bytes], Path]
@@ -114,6 +122,8 @@ def test_many_processes_go_the_same_way(processes: Processes, aws: Aws, tmp_path
     """Nobody who calls can tell how many there are; and none asks of AWS what it is not known to ask."""
     with processes.client() as client:
         journey.go(client, tmp_path, processes.tell_of_uploads)
+    own = {call for role in (*SERVICES, "edge") for call in aws.calls.own[role]}
+    assert {call for call in own if call[0].startswith(("dynamodb:", "s3:"))} == OVER_ALL_TENANTS
     known = json.loads(CALLS.read_text())
     asked = {role: {" ".join(call) for call in calls} for role, calls in aws.calls.of.items() if role in known}
     assert {role: sorted(calls - set(known[role])) for role, calls in asked.items()} == {role: [] for role in asked}

@@ -21,15 +21,20 @@ Call = tuple[str, str]
 
 @dataclass
 class Calls:
-    """The calls of each role: of whoever signs with an access key of that name."""
+    """The calls *of* each role: of whoever signs with an access key of that name; *own* are not narrowed to a tenant."""
 
     of: dict[str, set[Call]] = field(default_factory=dict)
+    own: dict[str, set[Call]] = field(default_factory=dict)
 
     def note(self, environ: Mapping[str, Any], body: bytes) -> None:
         """Note a request to the server."""
         role = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", "") + environ["QUERY_STRING"])
-        if role is not None:
-            self.of.setdefault(holder_of(role[1]) or role[1], set()).update(_calls(environ, body))
+        if role is None:
+            return
+        calls, holder = set(_calls(environ, body)), holder_of(role[1])
+        self.of.setdefault(holder or role[1], set()).update(calls)
+        if holder is None:
+            self.own.setdefault(role[1], set()).update(calls)
 
 
 def _calls(environ: Mapping[str, Any], body: bytes) -> Iterator[Call]:
