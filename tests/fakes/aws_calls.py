@@ -21,7 +21,7 @@ Call = tuple[str, str]
 
 @dataclass
 class Calls:
-    """The calls *of* each role: of whoever signs with an access key of that name; *own* are not narrowed to a tenant."""
+    """The calls *of* each role, whoever signs with an access key of that name; *own* are not narrowed to a tenant."""
 
     of: dict[str, set[Call]] = field(default_factory=dict)
     own: dict[str, set[Call]] = field(default_factory=dict)
