@@ -85,6 +85,11 @@ class Settings(BaseModel):
     postgres_url: SecretStr | None = Field(
         None, description="PostgreSQL database of the search indexes, as `postgresql://user:password@host/name`."
     )
+    postgres_iam: bool = Field(
+        False,
+        description="Let the process's role make the password for that database (IAM authentication of Aurora and "
+        "RDS); its URL names none, and says `sslmode=verify-full`.",
+    )
     sample: bool = Field(True, description="Load the sample documents on the first start.")
     tenant: str = Field(
         "local", pattern=r"^[a-z0-9][a-z0-9-]{1,18}[a-z0-9]$", description="Tenant of the bootstrap admin key."

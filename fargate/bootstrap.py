@@ -332,7 +332,12 @@ def _vector_store(core: Core) -> VectorIndex:
         except ModuleNotFoundError as error:
             raise ConfigurationError("RAGSTONE_VECTORS", "pgvector needs the extra of that name; install it") from error
 
-        return PgVector(settings.postgres_url.get_secret_value())
+        url = settings.postgres_url.get_secret_value()
+        if not settings.postgres_iam:
+            return PgVector(url)
+        from fargate.adapters.rds_tokens import tokens
+
+        return PgVector(url, password=tokens(url))
     return SqliteVectors(settings.data_dir.resolve() / "vectors", memory_bytes=settings.vector_cache_mb * MEBIBYTE)
 
 

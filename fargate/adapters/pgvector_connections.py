@@ -5,24 +5,25 @@ from __future__ import annotations
 import re
 import ssl
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import Empty, Full, LifoQueue
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
 
 from chalicelib.errors import ConfigurationError, Misconfigured, NotFound, RagError, StorageFull, Unavailable
+from fargate.adapters.pgvector_encryption import encryption
 
 MAX_IDLE = 16
 TIMEOUT_S = 30
 """For connecting, and for each answer."""
 _STORE = "The search database"
-_LOCAL = ("", "localhost", "127.0.0.1", "::1")
 # Classes and codes of "PostgreSQL Error Codes" in its manual.
 _MISSING_TABLE = "42P01"
+_NOT_LET_IN = re.compile(r"28...")
 _MEANINGS: tuple[tuple[str, type[RagError]], ...] = (
     (r"53100|53400|54000", StorageFull),
     (r"28...|3D000|3F000|42...|58P01|0A000", Misconfigured),
@@ -30,10 +31,15 @@ _MEANINGS: tuple[tuple[str, type[RagError]], ...] = (
 
 
 class Connections:
-    """Opens connections to *url* as they are needed and keeps some; safe from any thread."""
+    """
+    Opens connections to *url* as they are needed and keeps some; safe from any thread.
 
-    def __init__(self, url: str) -> None:
+    *password* gives one for each new connection, where that of the URL would not do.
+    """
+
+    def __init__(self, url: str, password: Callable[[], str] | None = None) -> None:
         self._parameters = _parameters(url)
+        self._password = password
         self._idle: LifoQueue[Connection] = LifoQueue(MAX_IDLE)
         self._closed = False
 
@@ -79,9 +85,12 @@ class Connections:
         return connection
 
     def _opened(self) -> Connection:
+        own = {"password": self._password()} if self._password else {}
         try:
-            return Connection(**self._parameters)
+            return Connection(**self._parameters | own)
         except (DatabaseError, InterfaceError, OSError, struct.error) as error:
+            if own and _NOT_LET_IN.fullmatch(code := _code(error)):
+                raise Unavailable(f"{_STORE} does not take this password ({code}); try again with another.") from None
             raise error_of(error) from None
 
     def _give_back(self, connection: Connection) -> None:
@@ -96,14 +105,20 @@ class Connections:
 
 def error_of(error: Exception) -> RagError:
     """Give the error that PostgreSQL's *error* comes to."""
-    said = error.args[0] if isinstance(error, DatabaseError) and error.args else None
-    code = str(said.get("C", "")) if isinstance(said, dict) else ""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Misconfigured(f"{_STORE} shows a certificate that cannot be trusted; an administrator must see to it.")
+    code = _code(error)
     if code == _MISSING_TABLE:
         return NotFound("the vector index was dropped just now")
     for pattern, kind in _MEANINGS:
         if re.fullmatch(pattern, code):
             return kind(f"{_STORE} cannot be used as it is ({code}); an administrator must see to it.")
     return Unavailable(f"{_STORE} does not answer ({code or type(error).__name__}); try again.")
+
+
+def _code(error: Exception) -> str:
+    said = error.args[0] if isinstance(error, DatabaseError) and error.args else None
+    return str(said.get("C", "")) if isinstance(said, dict) else ""
 
 
 def _parameters(url: str) -> dict[str, Any]:
@@ -118,21 +133,10 @@ def _parameters(url: str) -> dict[str, Any]:
         "password": unquote(parts.password) if parts.password else None,
         "database": unquote(parts.path.strip("/")),
         "port": parts.port or 5432,
-        "ssl_context": _encryption(host, said),
+        "ssl_context": encryption(host, said),
         "timeout": TIMEOUT_S,
         "application_name": "ragstone",
     } | place
-
-
-def _encryption(host: str, said: dict[str, str]) -> ssl.SSLContext | Literal[False]:
-    """Encrypt to any host but this one; ``sslmode=verify-full`` with ``sslrootcert`` also makes sure which it is."""
-    mode = said.get("sslmode", "disable" if host in _LOCAL or host.startswith("/") else "require")
-    if mode == "disable":
-        return False
-    context = ssl.create_default_context(cafile=said.get("sslrootcert"))
-    if mode != "verify-full":
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
 
 
 def _is_dead(connection: Connection) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -60,8 +60,8 @@ class PgVector:
     other's entries.
     """
 
-    def __init__(self, url: str, schema: str = "ragstone") -> None:
-        self._connections = Connections(url)
+    def __init__(self, url: str, schema: str = "ragstone", *, password: Callable[[], str] | None = None) -> None:
+        self._connections = Connections(url, password)
         self._schema = schema
         self._analysers = Analysers()
         self._prepared = False

@@ -30,6 +30,16 @@ class Postgres:
         """Give a connection that may do anything."""
         return Connection("postgres", database="postgres", unix_sock=f"{self.folder}/.s.PGSQL.5432", ssl_context=False)
 
+    def set_password(self, role: str, password: str) -> None:
+        """Let *role* in by another password from now on."""
+        with self.administrator() as connection:
+            connection.run(f"ALTER ROLE {role} PASSWORD '{password}'")
+
+    def hang_up(self, role: str) -> None:
+        """Close all connections of *role*."""
+        with self.administrator() as connection:
+            connection.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = :role", role=role)
+
     @contextmanager
     def schema(self) -> Iterator[str]:
         """Name a schema that does not exist yet; what is made of it is dropped."""
@@ -49,13 +59,21 @@ def postgres_server() -> Iterator[Postgres]:
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
             postgres = Postgres(Path(folder) / "data")
+            _ask_for_password(postgres, "guarded")
             with postgres.administrator() as connection:
                 for setting in ("fsync", "full_page_writes", "synchronous_commit"):
                     connection.run(f"ALTER SYSTEM SET {setting} = off")
                 connection.run("SELECT pg_reload_conf()")
                 connection.run("CREATE EXTENSION vector")
                 connection.run("CREATE ROLE ragstone LOGIN")
-                connection.run("GRANT CREATE ON DATABASE postgres TO ragstone")
+                connection.run("CREATE ROLE guarded LOGIN")
+                connection.run("GRANT CREATE ON DATABASE postgres TO ragstone, guarded")
             yield postgres
         finally:
             server.cleanup()
+
+
+def _ask_for_password(postgres: Postgres, role: str) -> None:
+    """All others are let in as who they say they are."""
+    rules = postgres.folder / "pg_hba.conf"
+    rules.write_text(f"local all {role} scram-sha-256\n{rules.read_text()}")

@@ -19,6 +19,14 @@ from tests.fakes.clock import HandClock
         ({}, "SqliteVectors"),
         ({"RAGSTONE_VECTORS": "s3vectors", "RAGSTONE_VECTOR_BUCKET": "vectors"}, "S3Vectors"),
         ({"RAGSTONE_VECTORS": "pgvector", "RAGSTONE_POSTGRES_URL": "postgresql://user@127.0.0.1/name"}, "PgVector"),
+        (
+            {
+                "RAGSTONE_VECTORS": "pgvector",
+                "RAGSTONE_POSTGRES_URL": "postgresql://user@db.example/name?sslmode=verify-full&sslrootcert=rds",
+                "RAGSTONE_POSTGRES_IAM": "true",
+            },
+            "PgVector",
+        ),
     ],
 )
 def test_search_indexes_are_kept_where_the_settings_say(
