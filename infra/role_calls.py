@@ -26,6 +26,7 @@ _WRITE = ("dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckIte
 _ANY = "*"
 _INDEX = "/index"
 _TABLES = tuple(table.value for table in TableName)
+_OWN_ROLE = {("sts:AssumeRole", "role")}
 _KEYS = ("secretsmanager:GetSecretValue", "secretsmanager:CreateSecret")
 
 
@@ -42,7 +43,8 @@ def _rows(read: Iterable[str], written: Iterable[str]) -> set[Call]:
 _INGESTED = ("documents", "chunks", "indexes", "jobs", "runs", "feedback")
 
 CALLS: Mapping[str, set[Call]] = {
-    "ingestion": _rows(_INGESTED, _INGESTED)
+    "ingestion": _OWN_ROLE
+    | _rows(_INGESTED, _INGESTED)
     | _calls(
         ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListBucket"],
         ["raw", "chunks", "imports"],
@@ -64,21 +66,25 @@ CALLS: Mapping[str, set[Call]] = {
     | _calls(["s3vectors:ListIndexes"], ["vectors"])
     | _calls(_KEYS, ["identity-key"]),
     "embedding": _calls(_KEYS, ["identity-key"]),
-    "retrieval": _rows(["documents", "chunks", "indexes", "runs", "config"], ["indexes", "runs", "config"])
+    "retrieval": _OWN_ROLE
+    | _rows(["documents", "chunks", "indexes", "runs", "config"], ["indexes", "runs", "config"])
     | _calls(
         ["s3vectors:GetIndex", "s3vectors:ListTagsForResource", "s3vectors:QueryVectors", "s3vectors:GetVectors"],
         ["index"],
     )
     | _calls(_KEYS, ["identity-key"]),
-    "generation": _rows(["indexes", "runs", "config"], ["runs", "config"])
+    "generation": _OWN_ROLE
+    | _rows(["indexes", "runs", "config"], ["runs", "config"])
     | _calls(["bedrock:ApplyGuardrail"], ["guardrail"])
     | _calls(_KEYS, ["identity-key", "feedback-key"]),
-    "gateway": _rows(["config", "ledger"], ["ledger"])
+    "gateway": _OWN_ROLE
+    | _rows(["config", "ledger"], ["ledger"])
     | _calls(_KEYS, ["identity-key"])
     | _calls(["secretsmanager:GetSecretValue"], ["provider"])
     # LiteLLM makes these, not boto3.
     | _calls(["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], ["model"]),
-    "edge": _rows(_TABLES, ["feedback", "config", "audit", "indexes", "runs", "jobs"])
+    "edge": _OWN_ROLE
+    | _rows(_TABLES, ["feedback", "config", "audit", "indexes", "runs", "jobs"])
     | _calls(["s3:GetObject", "s3:ListBucket"], ["raw"])
     | _calls(["sqs:GetQueueAttributes"], ["ingestion", "ingestion-dead"])
     | _calls(["sqs:GetQueueUrl"], ["ingestion-dead"])
@@ -154,6 +160,7 @@ _PLACES = (
     (re.compile(r"secret:\$\{Name\}/([a-z-]+)-\*"), r"\1"),
     (re.compile(r"bucket/\$\{VectorBucket\}/index/\*"), "index"),
     (re.compile(r"bucket/\$\{VectorBucket\}$"), "vectors"),
+    (re.compile(r":role/\$\{Name\}-\$\{AWS::Region\}-\w+$"), "role"),
     (re.compile(r"bedrock:.*:guardrail/\*"), "guardrail"),
     (re.compile(r"bedrock:.*"), "model"),
 )

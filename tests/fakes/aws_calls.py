@@ -44,6 +44,8 @@ def _calls(environ: Mapping[str, Any], body: bytes) -> Iterator[Call]:
         yield from _on_tables(operation, json.loads(body))
     elif service is not None:
         yield f"{service}:{operation}", _family(json.loads(body))
+    elif "/sts/" in environ.get("HTTP_AUTHORIZATION", ""):
+        yield "sts:AssumeRole", "role"
     elif not target and "/s3/" in environ.get("HTTP_AUTHORIZATION", "") + environ["QUERY_STRING"].replace("%2F", "/"):
         yield _on_bucket(environ)
 
