@@ -54,6 +54,7 @@ Started = tuple[subprocess.Popen[bytes], Path]
 """A process, and the file it writes to."""
 
 
+@pytest.mark.drill
 def test_one_process_goes_the_way(client: Client, tmp_path: Path) -> None:
     """The reference."""
     journey.go(client, tmp_path)
