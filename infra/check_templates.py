@@ -52,7 +52,7 @@ def validated() -> Iterator[str]:
     sam = _tool("templates", "sam")
     if sam is None:
         return
-    for template in (SOURCES / "ragstone.yaml", SOURCES / "services.yaml", SOURCES / "platform.yaml", EDGE):
+    for template in (*(SOURCES / f"{name}.yaml" for name in ("ragstone", "services", "platform", "database")), EDGE):
         command = [sam, "validate", "--lint", "--template", str(template), "--region", "eu-central-1"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | OFFLINE)
         if done.returncode and LINT_IGNORED not in done.stdout:

@@ -42,6 +42,15 @@ def named(name: str) -> dict[str, Any]:
     return expanded(EDGE if name == "edge" else SOURCES / f"{name}.yaml")
 
 
+def rendered(name: str, **parameters: str) -> dict[str, Any]:
+    """Give what CloudFormation makes of a template by *parameters*: without what its conditions leave out."""
+    template = named(name)
+    given = {key: one.get("Default") for key, one in template["Parameters"].items()} | parameters
+    conditions = template.get("Conditions", {})
+    kept = {part: _decided(template[part], conditions, given) for part in ("Resources", "Outputs") if part in template}
+    return template | kept
+
+
 def of_type(name: str, kind: str) -> Resources:
     """Give the resources of one type."""
     return {key: one for key, one in named(name)["Resources"].items() if one["Type"] == kind}
@@ -56,3 +65,44 @@ def write() -> list[Path]:
         target.write_text(json.dumps(expanded(source), indent=1), encoding="utf-8")
         written.append(target)
     return written
+
+
+_LEFT_OUT = {"Ref": "AWS::NoValue"}
+
+
+def _decided(part: Any, conditions: dict[str, Any], given: dict[str, Any]) -> Any:
+    if isinstance(part, list):
+        return [one for one in (_decided(each, conditions, given) for each in part) if one != _LEFT_OUT]
+    if not isinstance(part, dict):
+        return part
+    if "Fn::If" in part:
+        name, then, otherwise = part["Fn::If"]
+        return _decided(then if _holds(conditions[name], conditions, given) else otherwise, conditions, given)
+    decided = {
+        key: _decided(one, conditions, given) for key, one in part.items() if not _is_out(one, conditions, given)
+    }
+    return {key: one for key, one in decided.items() if one != _LEFT_OUT}
+
+
+def _is_out(one: Any, conditions: dict[str, Any], given: dict[str, Any]) -> bool:
+    """Say whether a resource or an output is under a condition that does not hold; those of policies are no names."""
+    name = one.get("Condition") if isinstance(one, dict) else None
+    return isinstance(name, str) and not _holds(conditions[name], conditions, given)
+
+
+def _holds(condition: Any, conditions: dict[str, Any], given: dict[str, Any]) -> bool:
+    ((operator, said),) = condition.items()
+    match operator:
+        case "Condition":
+            return _holds(conditions[said], conditions, given)
+        case "Fn::Not":
+            return not _holds(said[0], conditions, given)
+        case "Fn::And":
+            return all(_holds(one, conditions, given) for one in said)
+        case "Fn::Or":
+            return any(_holds(one, conditions, given) for one in said)
+        case _:
+            left, right = (
+                given.get(one["Ref"], one) if isinstance(one, dict) and "Ref" in one else one for one in said
+            )
+            return bool(left == right)

@@ -27,6 +27,7 @@ _ANY = "*"
 _INDEX = "/index"
 _TABLES = tuple(table.value for table in TableName)
 _OWN_ROLE = {("sts:AssumeRole", "role")}
+_DATABASE = {("rds-db:connect", "database")}
 _KEYS = ("secretsmanager:GetSecretValue", "secretsmanager:CreateSecret")
 
 
@@ -43,7 +44,9 @@ def _rows(read: Iterable[str], written: Iterable[str]) -> set[Call]:
 _INGESTED = ("documents", "chunks", "indexes", "jobs", "runs", "feedback")
 
 CALLS: Mapping[str, set[Call]] = {
+    # Search indexes are in S3 Vectors or, by pg8000, in PostgreSQL; a role has what one of them takes.
     "ingestion": _OWN_ROLE
+    | _DATABASE
     | _rows(_INGESTED, _INGESTED)
     | _calls(
         ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListBucket"],
@@ -67,6 +70,7 @@ CALLS: Mapping[str, set[Call]] = {
     | _calls(_KEYS, ["identity-key"]),
     "embedding": _calls(_KEYS, ["identity-key"]),
     "retrieval": _OWN_ROLE
+    | _DATABASE
     | _rows(["documents", "chunks", "indexes", "runs", "config"], ["indexes", "runs", "config"])
     | _calls(
         ["s3vectors:GetIndex", "s3vectors:ListTagsForResource", "s3vectors:QueryVectors", "s3vectors:GetVectors"],
@@ -147,9 +151,10 @@ def _statements(role: str) -> Iterator[Mapping[str, Any]]:
         policies = named("edge")["Resources"]["EdgeRole"]["Properties"]["Policies"]
         documents = [one["PolicyDocument"] for one in policies if one["PolicyName"] == "edge"]
     else:
-        own = of_type("services", "AWS::IAM::Policy").get(f"{role.capitalize()}Policy")
+        policies = of_type("services", "AWS::IAM::Policy").values()
+        own = [one for one in policies if {"Ref": f"{role.capitalize()}Role"} in one["Properties"]["Roles"]]
         shared = of_type("services", "AWS::IAM::ManagedPolicy")["KeysPolicy"]
-        documents = [one["Properties"]["PolicyDocument"] for one in (own, shared) if one is not None]
+        documents = [one["Properties"]["PolicyDocument"] for one in (*own, shared)]
     for document in documents:
         yield from (one for one in document["Statement"] if not str(one["Action"]).count("kms:"))
 
@@ -161,6 +166,7 @@ _PLACES = (
     (re.compile(r"bucket/\$\{VectorBucket\}/index/\*"), "index"),
     (re.compile(r"bucket/\$\{VectorBucket\}$"), "vectors"),
     (re.compile(r":role/\$\{Name\}-\$\{AWS::Region\}-\w+$"), "role"),
+    (re.compile(r"^PostgresUserArn$"), "database"),
     (re.compile(r"bedrock:.*:guardrail/\*"), "guardrail"),
     (re.compile(r"bedrock:.*"), "model"),
 )

@@ -14,11 +14,19 @@ from chalicelib.ports.table import TableName
 from chalicelib.settings import PREFIX, Settings, variable
 from fargate.bootstrap import SERVICES
 from infra.expanded_templates import expanded, named, of_type, sources
+from infra.vector_store_rules import (
+    databases_are_closed,
+    only_the_chosen_store_is_made,
+    roles_reach_the_chosen_store_alone,
+    tasks_are_told_of_the_chosen_store,
+)
 
 DIGEST = "@sha256:"
 SECRET_SETTINGS = frozenset(
     variable(name) for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
 )
+PLAIN = {variable("postgres_url")}
+"""May hold a password, and does not: `databases_are_closed`."""
 
 
 def broken() -> list[str]:
@@ -51,7 +59,7 @@ def tasks_know_only_settings_that_there_are() -> Iterator[str]:
         own = {name for name in given if name.startswith(PREFIX)}
         unknown = own - {variable(name) for name in Settings.model_fields}
         yield from (f"{place} is given {name}, which is no setting" for name in sorted(unknown))
-        yield from (f"{place} is given {name} as plain text" for name in sorted(own & SECRET_SETTINGS))
+        yield from (f"{place} is given {name} as plain text" for name in sorted(own & SECRET_SETTINGS - PLAIN))
 
 
 def services_are_those_of_the_platform() -> Iterator[str]:
@@ -188,6 +196,10 @@ RULES: tuple[Callable[[], Iterator[str]], ...] = (
     deployments_that_fail_go_back,
     no_role_may_do_everything,
     what_metrics_are_looked_at_are_written,
+    only_the_chosen_store_is_made,
+    roles_reach_the_chosen_store_alone,
+    tasks_are_told_of_the_chosen_store,
+    databases_are_closed,
 )
 
 

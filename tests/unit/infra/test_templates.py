@@ -104,10 +104,55 @@ def unwritten_metric() -> None:
     dashboard["DashboardBody"] = "SELECT SUM(Answrs) FROM Ragstone"
 
 
+def both_stores() -> None:
+    del named("platform")["Resources"]["VectorBucket"]["Condition"]
+
+
+def role_of_other_store() -> None:
+    del named("services")["Resources"]["RetrievalVectorsPolicy"]["Condition"]
+
+
+def unasked_connection() -> None:
+    named("services")["Resources"]["PostgresPolicy"]["Properties"]["Roles"].append({"Ref": "GatewayRole"})
+
+
+def untold_store() -> None:
+    environment = task()["ContainerDefinitions"][0]["Environment"]
+    environment.remove(next(one for one in environment if "RAGSTONE_POSTGRES_IAM" in json.dumps(one)))
+
+
+def closed_way() -> None:
+    running = named("service")["Resources"]["Running"]["Properties"]["NetworkConfiguration"]
+    del running["AwsvpcConfiguration"]["SecurityGroups"][1]
+
+
+def open_database() -> None:
+    rule = named("database")["Resources"]["ClusterGroup"]["Properties"]["SecurityGroupIngress"][0]
+    rule["CidrIp"] = "0.0.0.0/0"
+
+
+def public_database() -> None:
+    named("database")["Resources"]["Instance2"]["Properties"]["PubliclyAccessible"] = True
+
+
+def database_without_tls() -> None:
+    named("database")["Resources"]["Settings"]["Properties"]["Parameters"]["rds.force_ssl"] = "0"
+
+
+def unknown_server() -> None:
+    url = named("database")["Outputs"]["Url"]["Value"]
+    url["Fn::Sub"] = url["Fn::Sub"].replace("verify-full", "require")
+
+
+def lasting_backups() -> None:
+    named("database")["Resources"]["Cluster"]["Properties"]["BackupRetentionPeriod"] = 35
+
+
 SPOILT = [
     *(write_root, misspell_setting, plain_secret, other_path, missing_service, own_address, table_keys),
     *(table_unprotected, open_bucket, bucket_without_tls, other_redrive, no_way_back, wildcard, anywhere),
-    unwritten_metric,
+    *(unwritten_metric, both_stores, role_of_other_store, unasked_connection, untold_store, closed_way, open_database),
+    *(public_database, database_without_tls, unknown_server, lasting_backups),
 ]
 
 
@@ -136,7 +181,8 @@ def test_a_template_that_breaks_a_rule_is_found(spoil: Callable[[], None]) -> No
 @pytest.mark.usefixtures("spoilable")
 def test_a_role_that_allows_too_much_or_too_little_is_found() -> None:
     """By who, what, and on what."""
-    statement = statements(named("services"), "GatewayPolicy")[1]
+    whole = statements(named("services"), "GatewayPolicy")
+    statement = next(one for one in whole if one["Sid"] == "WriteRows")
     statement["Action"] = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
     found = role_calls.compared()
     assert "gateway may dynamodb:UpdateItem on ledger, which it never calls" in found
@@ -154,7 +200,7 @@ def test_every_metric_of_the_rules_is_written_and_described() -> None:
 
 def test_every_parameter_of_a_stack_is_given_by_the_one_above() -> None:
     """And nothing is given that it does not take."""
-    nests = [("ragstone", name) for name in ("Network", "Platform", "Services", "Edge", "Observability")]
+    nests = [("ragstone", name) for name in ("Network", "Platform", "Database", "Services", "Edge", "Observability")]
     for outer, name in [*nests, *(("services", name.capitalize()) for name in SERVICES)]:
         stack = named(outer)["Resources"][name]["Properties"]
         url = stack["TemplateURL"]
