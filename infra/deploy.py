@@ -17,10 +17,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import boto3
 
 from chalicelib import __version__
+from fargate.adapters.pgvector_encryption import RDS_ROOTS
 from fargate.bootstrap import SERVICES
 from infra.expanded_templates import ROOT, named
 
@@ -29,6 +31,7 @@ DIGESTS = ROOT / "build" / "images"
 PINNED = re.compile(r"\S+@sha256:[0-9a-f]{64}")
 OWN_PARAMETERS = frozenset({"Name", *(f"{service.capitalize()}Image" for service in SERVICES)})
 """Those of infra/sam/ragstone.yaml that are not asked for."""
+PGVECTOR = "pgvector"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ Command = Sequence[str]
 def main(arguments: Sequence[str]) -> None:
     """Deploy, or print the plan."""
     given = _parser().parse_args(arguments)
-    parameters = checked(_parameters(given.parameter), given.python_image)
+    parameters = checked(_parameters(given.parameter), given.python_image, given.region)
     account = "123456789012" if given.plan else _account(given.region)
     tag = f"{__version__}-{datetime.now(UTC):%Y%m%d%H%M%S}"
     deployment = Deployment(given.name, account, given.region, given.python_image, tag, parameters)
@@ -71,11 +74,13 @@ def main(arguments: Sequence[str]) -> None:
     for command in built(deployment):
         _run(command)
     _run(deployed(deployment, {service: _digest(service) for service in SERVICES}))
+    for command in after(deployment):
+        _run(command)
 
 
 def plan(deployment: Deployment, digests: Mapping[str, str]) -> list[Command]:
     """Give every command, in order."""
-    return [*before(deployment), *built(deployment), deployed(deployment, digests)]
+    return [*before(deployment), *built(deployment), deployed(deployment, digests), *after(deployment)]
 
 
 def before(deployment: Deployment) -> list[Command]:
@@ -108,21 +113,44 @@ def deployed(deployment: Deployment, digests: Mapping[str, str]) -> Command:
     return _sam_deploy(deployment, deployment.name, str(ROOT / "infra" / "sam" / "ragstone.yaml"), parameters)
 
 
-def checked(parameters: Mapping[str, str], python_image: str) -> Mapping[str, str]:
+def after(deployment: Deployment) -> list[Command]:
+    """Give what the stacks need then: pgvector and a user, in a database that has neither."""
+    if deployment.parameters.get("VectorStore") != PGVECTOR:
+        return []
+    return [[sys.executable, "-m", "infra.database", "--stack", deployment.name, "--region", deployment.region]]
+
+
+def checked(parameters: Mapping[str, str], python_image: str, region: str) -> Mapping[str, str]:
     """Give *parameters*, if the template takes them. Stops with the first that is unknown, missing or malformed."""
     known = {name: one for name, one in named("ragstone")["Parameters"].items() if name not in OWN_PARAMETERS}
     for name, value in parameters.items():
         if name not in known:
             raise SystemExit(f"there is no parameter {name}; there are {', '.join(sorted(known))}")
-        pattern = known[name].get("AllowedPattern")
-        if pattern and not re.search(pattern, value):
-            raise SystemExit(f"{name} must match {pattern}, which {value!r} does not")
+        _check_value(name, value, known[name])
     missing = [name for name, one in known.items() if "Default" not in one and name not in parameters]
     if missing:
         raise SystemExit(f"parameters are missing: {', '.join(missing)}; give each as --parameter NAME=VALUE")
     if not PINNED.fullmatch(python_image):
         raise SystemExit(f"the base image must be named by its digest (name@sha256:…), which {python_image!r} is not")
+    if parameters.get("VectorStore") == PGVECTOR:
+        _check_region(region)
     return parameters
+
+
+def _check_value(name: str, value: str, taken: Mapping[str, Any]) -> None:
+    pattern, allowed = taken.get("AllowedPattern"), [str(one) for one in taken.get("AllowedValues", ())]
+    if pattern and not re.search(pattern, value):
+        raise SystemExit(f"{name} must match {pattern}, which {value!r} does not")
+    if allowed and value not in allowed:
+        raise SystemExit(f"{name} must be one of {', '.join(allowed)}, which {value!r} is not")
+
+
+def _check_region(region: str) -> None:
+    """Services would talk to no database there."""
+    if f"# region: {region}\n" not in RDS_ROOTS.read_text(encoding="utf-8"):
+        raise SystemExit(
+            f"{RDS_ROOTS.name} does not say who vouches for databases in {region}; add its root, as it has others"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -58,6 +58,7 @@ def test_without_credentials_nothing_is_built(monkeypatch: pytest.MonkeyPatch, t
         ({"Sise": "small"}, "there is no parameter Sise"),
         ({"InternalDomain": "nodots"}, "InternalDomain must match"),
         ({"TracesImage": "collector:latest"}, "TracesImage must match"),
+        ({"VectorStore": "postgres"}, "VectorStore must be one of s3vectors, pgvector"),
     ],
 )
 def test_a_wrong_parameter_is_refused_before_anything_is_built(changed: dict[str, str], says: str) -> None:
@@ -75,7 +76,20 @@ def test_what_is_missing_is_named() -> None:
 def test_a_base_image_without_digest_is_refused() -> None:
     """A tag may be another image tomorrow."""
     with pytest.raises(SystemExit, match="by its digest"):
-        deploy.checked(NEEDED, "python:3.13-slim-bookworm")
+        deploy.checked(NEEDED, "python:3.13-slim-bookworm", "eu-central-1")
+
+
+def test_a_database_is_prepared_after_it_was_made(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where one is made."""
+    deploy.main([*arguments(NEEDED | {"VectorStore": "pgvector"}), "--name", "search", "--plan"])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith("-m infra.database --stack search --region eu-central-1")
+
+
+def test_a_database_nobody_could_be_sure_of_is_not_made() -> None:
+    """Services talk to none whose authority they do not know."""
+    with pytest.raises(SystemExit, match="who vouches for databases in mars-north-1"):
+        deploy.checked(NEEDED | {"VectorStore": "pgvector"}, BASE, "mars-north-1")
 
 
 def test_the_guide_names_every_parameter_and_only_such_as_there_are() -> None:
