@@ -94,8 +94,11 @@ class PgVector:
 
     def indexes(self, prefix: str = "") -> Sequence[VectorIndexName]:
         """See `VectorIndex.indexes`."""
-        with self._transaction() as connection:
-            rows = connection.run(self._said(pgvector_statements.INDEX_NAMES), prefix=prefix)
+        try:
+            with self._transaction() as connection:
+                rows = connection.run(self._said(pgvector_statements.INDEX_NAMES), prefix=prefix)
+        except NotFound:  # nobody has made the first one yet
+            return []
         return [VectorIndexName(name) for (name,) in rows]
 
     def put(self, index: VectorIndexName, records: Sequence[VectorRecord]) -> None:
@@ -175,13 +178,17 @@ class PgVector:
 
     @contextmanager
     def _transaction(self, *, writing: bool = False) -> Iterator[Connection]:
+        if writing:  # who only reads need not be let make anything
+            self._prepare()
+        with self._connections.transaction(writing=writing) as connection:
+            yield connection
+
+    def _prepare(self) -> None:
         with self._preparing:
             if not self._prepared:
                 with self._connections.transaction(writing=True) as connection:
                     pgvector_schema.prepare(connection, self._schema)
                 self._prepared = True
-        with self._connections.transaction(writing=writing) as connection:
-            yield connection
 
     @contextmanager
     def _index(self, index: VectorIndexName, *, writing: bool = False) -> Iterator[_Index]:

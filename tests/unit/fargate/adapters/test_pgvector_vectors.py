@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import struct
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -180,6 +181,26 @@ def test_connections_to_other_hosts_are_encrypted(url: str, encrypted: bool, ver
     context = Connections(url)._parameters["ssl_context"]
     assert (context is not False) is encrypted
     assert (encrypted and context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname) is verified
+
+
+def test_who_only_reads_need_not_be_let_make_anything(store: PgVector, postgres: Postgres, schema: str) -> None:
+    """Before there is anything, too; and what it may not change stays."""
+    with postgres.administrator() as connection:
+        connection.run("CREATE ROLE reading LOGIN")
+        connection.run(f"GRANT USAGE ON SCHEMA {schema} TO reading")
+        connection.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO reading")
+    store.put(INDEX, [VectorRecord("a", EAST, "leave")])
+    url = postgres.url.replace("ragstone@", "reading@")
+    with closing(PgVector(url, "nothing")) as early, closing(PgVector(url, schema)) as reading:
+        assert early.indexes() == []
+        with pytest.raises(NotFound):
+            early.query(INDEX, VectorQuery(5, EAST))
+        assert [hit.key for hit in reading.query(INDEX, VectorQuery(5, EAST, "leave"))] == ["a"]
+        with pytest.raises(Misconfigured, match="42501"):
+            reading.delete(INDEX, ["a"])
+    with postgres.administrator() as connection:
+        connection.run("DROP OWNED BY reading")
+        connection.run("DROP ROLE reading")
 
 
 def test_a_closed_store_says_so(store: PgVector) -> None:
