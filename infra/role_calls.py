@@ -27,7 +27,6 @@ _ANY = "*"
 _INDEX = "/index"
 _TABLES = tuple(table.value for table in TableName)
 _OWN_ROLE = {("sts:AssumeRole", "role")}
-_DATABASE = {("rds-db:connect", "database")}
 _KEYS = ("secretsmanager:GetSecretValue", "secretsmanager:CreateSecret")
 
 
@@ -46,7 +45,7 @@ _INGESTED = ("documents", "chunks", "indexes", "jobs", "runs", "feedback")
 CALLS: Mapping[str, set[Call]] = {
     # Search indexes are in S3 Vectors or, by pg8000, in PostgreSQL; a role has what one of them takes.
     "ingestion": _OWN_ROLE
-    | _DATABASE
+    | _calls(["rds-db:connect"], ["writer"])
     | _rows(_INGESTED, _INGESTED)
     | _calls(
         ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListBucket"],
@@ -70,7 +69,7 @@ CALLS: Mapping[str, set[Call]] = {
     | _calls(_KEYS, ["identity-key"]),
     "embedding": _calls(_KEYS, ["identity-key"]),
     "retrieval": _OWN_ROLE
-    | _DATABASE
+    | _calls(["rds-db:connect"], ["reader"])
     | _rows(["documents", "chunks", "indexes", "runs", "config"], ["indexes", "runs", "config"])
     | _calls(
         ["s3vectors:GetIndex", "s3vectors:ListTagsForResource", "s3vectors:QueryVectors", "s3vectors:GetVectors"],
@@ -166,7 +165,8 @@ _PLACES = (
     (re.compile(r"bucket/\$\{VectorBucket\}/index/\*"), "index"),
     (re.compile(r"bucket/\$\{VectorBucket\}$"), "vectors"),
     (re.compile(r":role/\$\{Name\}-\$\{AWS::Region\}-\w+$"), "role"),
-    (re.compile(r"^PostgresUserArn$"), "database"),
+    (re.compile(r"^PostgresWriterArn$"), "writer"),
+    (re.compile(r"^PostgresReaderArn$"), "reader"),
     (re.compile(r"bedrock:.*:guardrail/\*"), "guardrail"),
     (re.compile(r"bedrock:.*"), "model"),
 )

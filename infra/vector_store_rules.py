@@ -56,12 +56,12 @@ def tasks_are_told_of_the_chosen_store() -> Iterator[str]:
         told = {key: one for key, one in _environment(service, _URL).items() if "VECTOR" in key or "POSTGRES" in key}
         wanted = {
             "RAGSTONE_VECTORS": "pgvector",
-            "RAGSTONE_POSTGRES_URL": _ref("PostgresUrl"),
+            "RAGSTONE_POSTGRES_URL": _ref("PostgresWriterUrl" if service == "ingestion" else "PostgresReaderUrl"),
             "RAGSTONE_POSTGRES_IAM": "true",
         }
         if told != (wanted if service in WHO_SEARCH else {}):
             yield f"the {service} service is told {sorted(told)} where indexes are in PostgreSQL"
-        running = rendered("service", Service=service, PostgresUrl=_URL)["Resources"]["Running"]["Properties"]
+        running = rendered("service", Service=service, PostgresWriterUrl=_URL)["Resources"]["Running"]["Properties"]
         groups = running["NetworkConfiguration"]["AwsvpcConfiguration"]["SecurityGroups"]
         if (_ref("PostgresClientsGroup") in groups) != (service in WHO_SEARCH):
             yield f"the {service} service has the groups {groups}"
@@ -90,7 +90,8 @@ def databases_are_closed() -> Iterator[str]:
     (rule,) = named("database")["Resources"]["ClusterGroup"]["Properties"]["SecurityGroupIngress"]
     if rule["SourceSecurityGroupId"] != _ref("ClientsGroup") or "CidrIp" in rule:
         yield "the cluster lets others in"
-    yield from _wrong_address(named("database")["Outputs"]["Url"]["Value"]["Fn::Sub"])
+    for url in ("WriterUrl", "ReaderUrl"):
+        yield from _wrong_address(named("database")["Outputs"][url]["Value"]["Fn::Sub"])
 
 
 def _wrong_address(url: str) -> Iterator[str]:
@@ -103,12 +104,12 @@ def _wrong_address(url: str) -> Iterator[str]:
 
 def _policies(store: str) -> list[Mapping[str, Any]]:
     url = _URL if store == "pgvector" else ""
-    resources = rendered("services", PostgresUrl=url)["Resources"].values()
+    resources = rendered("services", PostgresWriterUrl=url)["Resources"].values()
     return [one["Properties"] for one in resources if one["Type"] == "AWS::IAM::Policy"]
 
 
 def _environment(service: str, url: str) -> dict[str, Any]:
-    task = rendered("service", Service=service, PostgresUrl=url)["Resources"]["Task"]["Properties"]
+    task = rendered("service", Service=service, PostgresWriterUrl=url)["Resources"]["Task"]["Properties"]
     return {one["Name"]: one["Value"] for one in task["ContainerDefinitions"][0]["Environment"]}
 
 

@@ -26,6 +26,23 @@ def prepare(connection: Connection, schema: str) -> None:
             revision bigint NOT NULL DEFAULT 0
         )"""
     )
+    _let_read(connection, schema)
+
+
+def reader(schema: str) -> str:
+    """Name the role that may read what is in *schema*, where somebody made it."""
+    return f"{schema}_reader"
+
+
+def _let_read(connection: Connection, schema: str) -> None:
+    name, role = identifier(schema), identifier(reader(schema))
+    missing = (
+        "SELECT rolname FROM pg_roles WHERE rolname = :role AND NOT has_table_privilege(rolname, :table, 'SELECT')"
+    )
+    if connection.run(missing, role=reader(schema), table=f"{name}.indexes"):
+        connection.run(f"GRANT USAGE ON SCHEMA {name} TO {role}")
+        connection.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA {name} TO {role}")
+        connection.run(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {name} GRANT SELECT ON TABLES TO {role}")
 
 
 def entries(schema: str, number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
@@ -11,13 +12,16 @@ import pytest
 from botocore.stub import Stubber
 from pg8000.native import Connection
 
-from chalicelib.ports.vectors import VectorIndexName, VectorIndexSpec
+from chalicelib.errors import Misconfigured
+from chalicelib.ports.vectors import VectorIndexName, VectorIndexSpec, VectorQuery, VectorRecord
 from fargate.adapters.pgvector_vectors import PgVector
 from infra import database
 from infra.expanded_templates import named
 from tests.fakes.postgres import Postgres
 
-USER = "signed_in"
+WRITER, READER = "writing_role", "ragstone_reader"
+INDEX = VectorIndexName("acme.handbook.g1")
+EAST = struct.pack("<2f", 1, 0)
 
 
 @pytest.fixture
@@ -37,24 +41,32 @@ def administrator(postgres: Postgres) -> Iterator[Connection]:
         ) as connection:
             yield connection
         superuser.run("DROP DATABASE deployed WITH (FORCE)")
-        superuser.run(f"DROP ROLE IF EXISTS {USER}, administrator, rds_iam")
+        superuser.run(f"DROP ROLE IF EXISTS {WRITER}, {READER}, administrator, rds_iam")
 
 
-def test_services_keep_their_indexes_as_a_user_with_no_more_rights(
-    postgres: Postgres, administrator: Connection
-) -> None:
-    """It signs in by roles, makes its own tables, and neither passes by row-level security nor makes users."""
+def test_one_service_writes_indexes_and_the_other_reads_them(postgres: Postgres, administrator: Connection) -> None:
+    """Each signs in by its role as a user of its own, who neither passes by row-level security nor makes users."""
 
     def run(statement: str) -> Sequence[Sequence[Any]]:
         return list(administrator.run(statement) or ())
 
     for _ in range(2):  # as each deployment does
-        database.prepare(run, database="deployed", user=USER)
+        database.prepare(run, database="deployed", writer=WRITER, reader=READER)
+    made_member = f"roleid IN ('{WRITER}'::regrole, '{READER}'::regrole) AND (inherit_option OR set_option)"
+    assert run(f"SELECT FROM pg_auth_members WHERE {made_member}") == []
     rights = "rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, pg_has_role(oid, 'rds_iam', 'MEMBER')"
-    assert run(f"SELECT {rights} FROM pg_roles WHERE rolname = '{USER}'") == [[False, False, False, False, True]]
-    with closing(PgVector(f"postgresql://{USER}@/deployed?host={postgres.folder}")) as store:
-        store.create(VectorIndexName("acme.handbook.g1"), VectorIndexSpec(2))
-        assert [index.name for index in store.indexes()] == ["acme.handbook.g1"]
+    for user in (WRITER, READER):
+        assert run(f"SELECT {rights} FROM pg_roles WHERE rolname = '{user}'") == [[False, False, False, False, True]]
+    written, read = (f"postgresql://{user}@/deployed?host={postgres.folder}" for user in (WRITER, READER))
+    with closing(PgVector(written)) as ingestion, closing(PgVector(read)) as retrieval:
+        assert retrieval.indexes() == []
+        ingestion.create(INDEX, VectorIndexSpec(2))
+        ingestion.put(INDEX, [VectorRecord("a", EAST, "leave")])
+        assert [hit.key for hit in retrieval.query(INDEX, VectorQuery(5, EAST, "leave"))] == ["a"]
+        with pytest.raises(Misconfigured, match="42501"):
+            retrieval.delete(INDEX, ["a"])
+        with pytest.raises(Misconfigured, match="42501"):
+            retrieval.drop(INDEX)
 
 
 def test_statements_are_said_to_the_cluster_of_the_stack_as_its_administrator(monkeypatch: pytest.MonkeyPatch) -> None:

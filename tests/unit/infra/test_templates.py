@@ -113,7 +113,7 @@ def role_of_other_store() -> None:
 
 
 def unasked_connection() -> None:
-    named("services")["Resources"]["PostgresPolicy"]["Properties"]["Roles"].append({"Ref": "GatewayRole"})
+    named("services")["Resources"]["RetrievalPostgresPolicy"]["Properties"]["Roles"].append({"Ref": "GatewayRole"})
 
 
 def untold_store() -> None:
@@ -140,7 +140,7 @@ def database_without_tls() -> None:
 
 
 def unknown_server() -> None:
-    url = named("database")["Outputs"]["Url"]["Value"]
+    url = named("database")["Outputs"]["ReaderUrl"]["Value"]
     url["Fn::Sub"] = url["Fn::Sub"].replace("verify-full", "require")
 
 
