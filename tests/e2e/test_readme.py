@@ -32,7 +32,7 @@ def test_the_two_commands_of_the_start_are_targets_of_the_makefile() -> None:
 
 
 def test_the_commands_of_the_readme_work(platform: RunningPlatform, tmp_path: Path) -> None:
-    """Run as they stand there, but for the port and the data folder."""
+    """Run as they stand there, but for the port, the data folder, and how many documents are taken in."""
     _, commands, curl = blocks("README.md", "sh")
     shell = _adapted(commands, platform)
     printed = _run(shell, platform, tmp_path)
@@ -77,7 +77,7 @@ def _adapted(commands: str, platform: RunningPlatform) -> str:
         commands.replace(".venv/bin/", f"{BIN}/")
         .replace("http://127.0.0.1:8080", platform.url)
         .replace(".ragstone/", f"{platform.folder}/")
-        .replace(" docs ", f" {ROOT / 'docs'} ")
+        .replace(" docs ", f" {ROOT / 'docs' / 'decisions'} ")
     )
 
 

@@ -37,7 +37,7 @@ class FaultyWay:
     """Requests meet *faults*, one each, before they go their way: those called *request*, or all. *sent* counts all."""
 
     client: Any
-    request: str = ""
+    request: str | tuple[str, ...] = ""
     faults: list[Fault] = field(default_factory=list)
     sent: int = 0
     # DynamoDB knows a transaction again by its token, and moto does not.
@@ -55,8 +55,8 @@ class FaultyWay:
         client.meta.events.register(f"needs-retry.{name}", _without_waiting().needs_retry)
         return way
 
-    def meets(self, *faults: Fault, request: str = "") -> None:
-        """Let *faults* meet the next requests called *request*, or whatever they are called."""
+    def meets(self, *faults: Fault, request: str | tuple[str, ...] = "") -> None:
+        """Let *faults* meet the next requests called *request*, or one of several, or whatever they are called."""
         self.request, self.faults, self.sent = request, list(faults), 0
 
     def _meet(self, request: AWSRequest, event_name: str, **_: Any) -> AWSResponse | None:
