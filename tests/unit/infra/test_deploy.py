@@ -10,7 +10,7 @@ import pytest
 
 from fargate.bootstrap import SERVICES
 from infra import deploy
-from infra.expanded_templates import named
+from infra.expanded_templates import named, rendered
 
 DIGEST = "sha256:" + "0" * 64
 BASE = f"python:3.13-slim-bookworm@{DIGEST}"
@@ -111,9 +111,13 @@ def test_every_step_of_the_guide_that_needs_no_account_is_there() -> None:
 
 @pytest.mark.parametrize(("column", "size"), [(1, "small"), (2, "standard"), (3, "large")])
 def test_the_costs_of_the_guide_count_the_tasks_of_the_template(column: int, size: str) -> None:
-    """Processors and memory, with the least number of tasks."""
+    """Processors and memory, with the least number of tasks, and the least that a database is."""
     tasks = named("services")["Mappings"][size].values()
     processors = sum(one["Cpu"] * one["Min"] for one in tasks) // 1024
     gigabytes = sum(one["Memory"] * one["Min"] for one in tasks) // 1024
     rows = [line.split("|") for line in GUIDE.splitlines() if line.startswith("| Fargate: ")]
     assert [int(row[column + 1].split()[0]) for row in rows] == [processors, gigabytes]
+    least = named("database")["Mappings"][size]["Capacity"]["Min"]
+    units = least * sum(1 for one in rendered("database", Size=size)["Resources"] if one.startswith("Instance"))
+    (aurora,) = (line.split("|") for line in GUIDE.splitlines() if line.startswith("| Aurora instead"))
+    assert int(aurora[column + 1].split()[0]) == units
