@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from fargate.adapters.pgvector_connections import TIMEOUT_S
 from fargate.adapters.pgvector_schema import TENANT
 
 ADD_INDEX = """INSERT INTO {schema}.indexes (name, dimension, language) VALUES (:name, :dimension, :language)
 ON CONFLICT DO NOTHING RETURNING id"""
 REMOVE_INDEX = "DELETE FROM {schema}.indexes WHERE name = :name RETURNING id"
 INDEX_NAMES = "SELECT name FROM {schema}.indexes WHERE starts_with(name, :prefix) ORDER BY name"
-_DESCRIBED = f"id, dimension, language, revision, set_config('{TENANT}', :tenant, true)"
+# What nobody waits for any more ends by itself: the database would not notice that the asker has gone.
+_SET = f"set_config('{TENANT}', :tenant, true), set_config('statement_timeout', '{TIMEOUT_S}s', true)"
+_DESCRIBED = f"id, dimension, language, revision, {_SET}"
 READ_INDEX = f"SELECT {_DESCRIBED} FROM {{schema}}.indexes WHERE name = :name"  # noqa: S608  a constant of ours
 WRITE_INDEX = f"UPDATE {{schema}}.indexes SET revision = revision + 1 WHERE name = :name RETURNING {_DESCRIBED}"  # noqa: S608
 """Also locks the row: the writers of an index take turns."""

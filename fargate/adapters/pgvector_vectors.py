@@ -199,6 +199,6 @@ class PgVector:
             rows = connection.run(self._said(statement), name=index.name, tenant=tenant)
             if not rows:
                 raise NotFound(f"vector index {index.name!r} does not exist; create it first")
-            number, dimension, language, revision, _ = rows[0]
+            number, dimension, language, revision, *_ = rows[0]
             spec = VectorIndexSpec(dimension, language)
             yield _Index(connection, self._table(number), number, spec, tenant, revision)

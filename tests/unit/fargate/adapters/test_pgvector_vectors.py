@@ -16,7 +16,7 @@ from pg8000.exceptions import DatabaseError, InterfaceError
 from chalicelib.domain.filters import all_of, matches, parse_filter, readable_by
 from chalicelib.errors import ConfigurationError, Misconfigured, NotFound, StorageFull, Unavailable
 from chalicelib.ports.vectors import VectorIndexName, VectorIndexSpec, VectorQuery, VectorRecord
-from fargate.adapters.pgvector_connections import Connections, error_of
+from fargate.adapters.pgvector_connections import TIMEOUT_S, Connections, error_of
 from fargate.adapters.pgvector_filters import Parameters, condition, fields_of
 from fargate.adapters.pgvector_vectors import PgVector
 from tests.fakes.filters import METADATA, RAW_FILTERS
@@ -150,6 +150,8 @@ def test_a_server_that_is_not_there_is_unavailable(postgres: Postgres) -> None:
         ("42P01", NotFound),
         ("40001", Unavailable),
         ("57P01", Unavailable),
+        ("57014", Unavailable),
+        ("25006", Unavailable),
     ],
 )
 def test_what_the_server_says_has_a_meaning(code: str, kind: type[Exception]) -> None:
@@ -201,6 +203,15 @@ def test_who_only_reads_need_not_be_let_make_anything(store: PgVector, postgres:
     with postgres.administrator() as connection:
         connection.run("DROP OWNED BY reading")
         connection.run("DROP ROLE reading")
+
+
+def test_a_search_that_nobody_waits_for_any_more_ends(store: PgVector) -> None:
+    """The database stops when the asker would."""
+    with pytest.raises(Unavailable, match="57014"), store._index(INDEX) as there:
+        assert there.run("SHOW statement_timeout") == [[f"{TIMEOUT_S}s"]]
+        there.run("SELECT set_config('statement_timeout', '10', true)")
+        there.run("SELECT pg_sleep(5)")
+    assert store.list(INDEX) == ([], None)
 
 
 def test_a_closed_store_says_so(store: PgVector) -> None:
