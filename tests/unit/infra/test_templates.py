@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.settings import Settings
 from fargate.bootstrap import SERVICES
 from infra import edge_template, expanded_templates, role_calls, template_rules
-from infra.expanded_templates import EDGE, SOURCES, expanded, named, sources
+from infra.expanded_templates import EDGE, SOURCES, expanded, named, rendered, sources
 
 ROOT = Path(__file__).parents[3]
 
@@ -207,6 +208,32 @@ def test_every_parameter_of_a_stack_is_given_by_the_one_above() -> None:
         inner = expanded(EDGE if url.endswith("sam.json") else SOURCES / url)
         required = {key for key, one in inner["Parameters"].items() if "Default" not in one}
         assert required <= set(stack["Parameters"]) <= set(inner["Parameters"]), name
+
+
+URL = "postgresql://ragstone@host:5432/ragstone?sslmode=verify-full&sslrootcert=rds"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("store", ["s3vectors", "pgvector"])
+def test_a_task_starts_with_what_it_is_told(service: str, store: str) -> None:
+    """Nothing that its settings ask for is missing, wherever search indexes are kept."""
+    template = rendered("service", Service=service, PostgresWriterUrl=URL if store == "pgvector" else "")
+    told = template["Resources"]["Task"]["Properties"]["ContainerDefinitions"][0]["Environment"]
+    settings = Settings.from_env({one["Name"]: _filled_in(one["Value"]) for one in told})
+    searches = store == "s3vectors" or service in ("ingestion", "retrieval")
+    assert settings.vectors == (store if searches else "local")
+    assert settings.postgres_iam is (settings.vectors == "pgvector")
+
+
+def _filled_in(value: Any) -> str:
+    """Give something like what CloudFormation would put in the place of a name."""
+    if isinstance(value, str):
+        return value
+    if "Fn::Sub" in value:
+        return re.sub(r"\$\{\w+\}", "example", value["Fn::Sub"])
+    name = value["Ref"]
+    samples = {"Threads": "2", "AdminTenant": "local", "PostgresWriterUrl": URL, "PostgresReaderUrl": URL}
+    return samples.get(name, "https://example.com/queue" if name.endswith("Url") else "example")
 
 
 def test_every_output_that_is_read_is_given() -> None:
