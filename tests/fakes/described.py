@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # its stubs are a package of their own
+from jsonschema_rs import Draft202012Validator
 
 from chalicelib.edge.catalogue import RESOURCES
 from chalicelib.edge.openapi import document
@@ -34,8 +34,13 @@ def faults(schema: Mapping[str, Any], value: object) -> list[str]:
 
 def _template(path: str) -> str | None:
     """Give the path of the description that *path* is one of; fixed parts win over parameters, as in the gateway."""
-    fitting = [one for one in DOCUMENT["paths"] if re.fullmatch(re.sub(r"{\w+}", "[^/]+", one), path)]
-    return min(fitting, key=lambda one: one.count("{"), default=None)
+    return next((one for pattern, one in _patterns() if pattern.fullmatch(path)), None)
+
+
+@functools.cache
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    templates = sorted(DOCUMENT["paths"], key=lambda one: str(one).count("{"))
+    return [(re.compile(re.sub(r"{\w+}", "[^/]+", one)), one) for one in templates]
 
 
 @functools.cache
