@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
@@ -60,3 +61,16 @@ class Problem(BaseModel):
     code: str
     trace_id: str | None = None
     retryable: bool | None = None
+
+
+def in_one_form(given: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Give *given* with whole numbers written as such, so that what is equal is named alike: 0.0 becomes 0."""
+    return {name: _in_one_form(value) for name, value in given.items()}
+
+
+def _in_one_form(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return in_one_form(value)
+    if isinstance(value, list):
+        return [_in_one_form(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
-from chalicelib.contracts.common import IndexName, RequestModel, ResponseModel, Timestamp
+from chalicelib.contracts.common import IndexName, RequestModel, ResponseModel, Timestamp, in_one_form
 from chalicelib.domain.indexes import ChunkContext, Component, GenerationStatus, Recipe
 from chalicelib.domain.languages import ISO_639_1, check_language
 
@@ -23,7 +23,7 @@ class ComponentModel(RequestModel):
 
     def entity(self) -> Component:
         """Give the domain's form of it."""
-        return Component(self.name, dict(self.model_extra or {}))
+        return Component(self.name, in_one_form(self.model_extra or {}))
 
     @classmethod
     def of(cls, component: Component) -> ComponentModel:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from chalicelib.contracts.common import Filter, Identifier, RequestModel
+from chalicelib.contracts.common import Filter, Identifier, RequestModel, in_one_form
 from chalicelib.contracts.gateway import RouteName
 from chalicelib.contracts.indexes import ComponentModel
 from chalicelib.domain.prompts import REFERENCE_PATTERN
@@ -131,7 +131,8 @@ class RetrievalDraft(RetrievalModel):
     def over(self, settings: RetrievalSettings) -> RetrievalSettings:
         """Give *settings* with what is said here; a filter that is null is taken away."""
         changed = super().over(settings)
-        return replace(changed, filter=self.filter) if "filter" in self.model_fields_set else changed
+        narrowed = None if self.filter is None else in_one_form(self.filter)
+        return replace(changed, filter=narrowed) if "filter" in self.model_fields_set else changed
 
 
 class AnswerDraft(AnswerModel):

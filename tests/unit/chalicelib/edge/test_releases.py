@@ -59,6 +59,19 @@ def test_equal_settings_are_the_same_release(world: World, engineer: str) -> Non
     assert [one["release"] for one in world.ask("GET", "/releases", engineer).body["items"]] == [made["release"]]
 
 
+def test_equal_numbers_are_the_same_setting(world: World, engineer: str) -> None:
+    """JSON writes one number in two ways: 0 and 0.0 give one release, in parameters and in a filter."""
+    whole, fraction = (
+        _made(
+            world, engineer, retrieval={"fusion": {"name": "auto", "floor": floor}, "filter": {"$or": [{"n": floor}]}}
+        )
+        for floor in (0, 0.0)
+    )
+    assert whole == fraction
+    other = _made(world, engineer, retrieval={"fusion": {"name": "auto", "floor": 0.5}})
+    assert other["release"] != whole["release"]
+
+
 def test_a_release_is_based_on_another(world: World, engineer: str) -> None:
     """By id or alias: what is not given is as it is there, on another index too."""
     first = _made(world, engineer, retrieval={"strategy": "lexical"}, answer={"claims": {"policy": "refuse"}})
