@@ -7,20 +7,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chalicelib.client.api import Client
-from chalicelib.contracts.asking import DoneEvent, QueryRequest, TokenEvent
+from chalicelib.contracts.asking import DoneEvent, QueryRequest, RetrieveRequest, TokenEvent
 from chalicelib.contracts.budgets import BudgetCreate
-from chalicelib.contracts.documents import DocumentCreate
-from chalicelib.contracts.feedback import FeedbackCreate
+from chalicelib.contracts.documents import DocumentCreate, DocumentPatch
+from chalicelib.contracts.feedback import FeedbackCreate, TriagePatch
 from chalicelib.contracts.identities import ApiKeyCreate
 from chalicelib.contracts.indexes import IndexCreate
 from chalicelib.contracts.ingestions import ImportFile, ImportsCreate, IngestionCreate
 from chalicelib.contracts.prompts import PromptCreate
 from chalicelib.contracts.releases import AliasCreate, ReleaseCreate
+from chalicelib.contracts.routes import DeploymentModel, RouteCreate
+from chalicelib.contracts.schedules import ScheduleCreate
 from chalicelib.domain.access import Role
 from chalicelib.domain.budgets import BudgetScope, Period
 from chalicelib.domain.documents import DocumentStatus
-from chalicelib.domain.feedback import Rating
+from chalicelib.domain.feedback import Rating, TriageStatus
 from chalicelib.domain.jobs import JobStatus
+from chalicelib.domain.routes import RouteKind
+from chalicelib.domain.schedules import ScheduleKind
 from tests.fakes.serving import eventually
 
 QUESTION = "How many days of leave does everybody have?"
@@ -40,6 +44,7 @@ def go(client: Client, folder: Path, arrived: Callable[[], None] = lambda: None)
     ask(client, index, document_id)
     import_more(client, index, folder)
     run_it(client, index)
+    look_after_it(client, index, document_id)
     take_out(client, index, document_id)
 
 
@@ -91,6 +96,32 @@ def run_it(client: Client, index: str) -> None:
     client.usage()
     client.delete_budget(index)
     client.delete_alias(index)
+
+
+def look_after_it(client: Client, index: str, document_id: str) -> None:
+    """Look at everything, plan work, call a model by a route, and change what a document says of itself."""
+    client.change_document(document_id, DocumentPatch(metadata={"team": "people"}))
+    client.wait_for_documents([document_id], timeout_s=60)
+    assert client.document(document_id).metadata == {"team": "people"}
+    assert client.versions(document_id)
+    assert client.content(document_id).url
+    assert document_id in {one.document_id for one in client.documents(index=index)}
+    assert client.retrieve(RetrieveRequest(question=QUESTION, index=index)).passages
+    assert index in {one.name for one in client.indexes()}
+    (given, *_) = client.feedback()
+    client.triage_feedback(given.feedback_id, TriagePatch(status=TriageStatus.RESOLVED))
+    assert client.feedback_detail(given.feedback_id).status is TriageStatus.RESOLVED
+    planned = ScheduleCreate(name=index, kind=ScheduleKind.SWEEP, index=index, cron="0 3 * * *")
+    client.create_schedule(planned)
+    client.run_schedule(index)
+    client.delete_schedule(index)
+    deployment = DeploymentModel(model="local/minilm")
+    client.create_route(RouteCreate(name=index, kind=RouteKind.EMBEDDING, deployments=[deployment]))
+    (tried,) = client.test_route(index).deployments
+    assert tried.error is None
+    client.delete_route(index)
+    assert client.run_trace(next(client.runs()).run_id) is not None
+    assert client.redrive_index(index) == 0
 
 
 def take_out(client: Client, index: str, document_id: str) -> None:

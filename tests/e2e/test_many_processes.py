@@ -91,7 +91,7 @@ def processes(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     ports = {name: free_port() for name in (*SERVICES, "edge")}
     addresses = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     router = PathRouter({name: addresses[name] for name in SERVICES} | {"v1": addresses["edge"]})
-    with s3_vectors_server() as vectors, serving(router) as address, contextlib.ExitStack() as running:
+    with s3_vectors_server(calls=aws.calls) as vectors, serving(router) as address, contextlib.ExitStack() as running:
         vectors.client.create_vector_bucket(vectorBucketName="vectors")
         environment = aws.platform() | {
             "AWS_ENDPOINT_URL_S3VECTORS": vectors.url,

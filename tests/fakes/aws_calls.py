@@ -28,10 +28,20 @@ class Calls:
 
     def note(self, environ: Mapping[str, Any], body: bytes) -> None:
         """Note a request to the server."""
-        role = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", "") + environ["QUERY_STRING"])
+        self._note(environ.get("HTTP_AUTHORIZATION", "") + environ["QUERY_STRING"], set(_calls(environ, body)))
+
+    def note_vectors(self, signature: str, operation: str, params: Mapping[str, Any]) -> None:
+        """Note a request to S3 Vectors; who searches by filter or for data gets vectors too."""
+        calls = {(f"s3vectors:{operation}", "vectors" if operation == "ListIndexes" else "index")}
+        if operation == "QueryVectors" and (params.get("returnMetadata") or "filter" in params):
+            calls.add(("s3vectors:GetVectors", "index"))
+        self._note(signature, calls)
+
+    def _note(self, signature: str, calls: set[Call]) -> None:
+        role = _CREDENTIAL.search(signature)
         if role is None:
             return
-        calls, holder = set(_calls(environ, body)), holder_of(role[1])
+        holder = holder_of(role[1])
         self.of.setdefault(holder or role[1], set()).update(calls)
         if holder is None:
             self.own.setdefault(role[1], set()).update(calls)

@@ -18,6 +18,7 @@ from botocore.config import Config
 from chalicelib.adapters.aws_clients import CONFIG
 from chalicelib.ports.clock import Clock
 from tests.fakes.aws_border import refuses_vectors
+from tests.fakes.aws_calls import Calls
 from tests.fakes.s3_vectors_account import Account, Answer, Index, Params
 from tests.fakes.s3_vectors_entries import delete_vectors, get_vectors, list_vectors, put_vectors
 from tests.fakes.s3_vectors_requests import Refused, read_request
@@ -75,7 +76,7 @@ class S3VectorsServer:
     A server at *url*: its *account*, the operations that it was to have *carried* out, and what is to go wrong.
 
     Of *faults* each meets the first request that it is meant for. The caller may not do what is *denied*. With a
-    *clock*, an index takes no more writes in any second than AWS lets it.
+    *clock*, an index takes no more writes in any second than AWS lets it. Who asks what is noted in *calls*.
     """
 
     url: str = ""
@@ -84,6 +85,7 @@ class S3VectorsServer:
     faults: deque[Fault] = field(default_factory=deque)
     denied: set[str] = field(default_factory=set)
     clock: Clock | None = None
+    calls: Calls = field(default_factory=Calls)
     _written: deque[tuple[float, str, int]] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -103,6 +105,7 @@ class S3VectorsServer:
         if "/s3vectors/aws4_request" not in signature:
             raise Refused("AccessDeniedException", "The request is not signed for s3vectors")
         operation, params = read_request(method, target, body)
+        self.calls.note_vectors(signature, operation, params)
         if refuses_vectors(signature, operation, params):
             raise Refused("AccessDeniedException", f"{operation} is not allowed here")
         with self._lock:
@@ -151,9 +154,9 @@ class S3VectorsServer:
 
 
 @contextmanager
-def s3_vectors_server(clock: Clock | None = None) -> Iterator[S3VectorsServer]:
+def s3_vectors_server(clock: Clock | None = None, calls: Calls | None = None) -> Iterator[S3VectorsServer]:
     """Serve S3 Vectors on a free port."""
-    world = S3VectorsServer(clock=clock)
+    world = S3VectorsServer(clock=clock, calls=calls or Calls())
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, world))
     server.daemon_threads = True
     world.url = f"http://127.0.0.1:{server.server_address[1]}"
