@@ -11,7 +11,7 @@ from chalicelib.contracts.releases import AliasCreate, AliasPatch, AliasView
 from chalicelib.domain.access import Permission
 from chalicelib.domain.releases import LIVE, Alias
 from chalicelib.edge.operations import SAME_ANSWER, Call, Resource
-from chalicelib.edge.releases import reached
+from chalicelib.edge.releases import reached, refuse_adhoc
 from chalicelib.errors import Conflict, NotFound
 
 aliases = Resource("aliases", "Names that point to releases")
@@ -32,6 +32,7 @@ def create_alias(call: Call[AliasCreate]) -> AliasView:
     given = call.input
     _refuse_live(given.name)
     release = reached(call, given.release)
+    refuse_adhoc(release)
     alias = Alias(given.name, release.release_id, call.edge.clock.now(), call.principal.subject, given.reason)
     note = call.note("alias.create", f"aliases/{given.name}")
     return AliasView.model_validate(call.edge.aliases.create(call.principal.tenant, alias, note))
@@ -93,6 +94,7 @@ def change_alias(call: Call[AliasPatch]) -> AliasView:
     if call.if_match not in {None, current.version}:
         raise Conflict(f"Alias {current.name!r} has version {current.version} by now; read it again.")
     release = reached(call, call.input.release)
+    refuse_adhoc(release)
     wanted = replace(
         current,
         release_id=release.release_id,

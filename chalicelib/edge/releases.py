@@ -120,8 +120,7 @@ def promote_release(call: Call[Promotion]) -> AliasView:
     A release that was not evaluated needs an `override_reason`, which stays on record.
     """
     release = reached(call, call.path["release"])
-    if release.status is ReleaseStatus.ADHOC:
-        raise Conflict(f"Only a question made {release.release_id}; write it down first: POST /releases, based on it.")
+    refuse_adhoc(release)
     if release.status is not ReleaseStatus.EVALUATED and call.input.override_reason is None:
         raise Conflict(
             f"No evaluation of {release.release_id} has passed a gate; evaluate it, or give an override_reason."
@@ -169,6 +168,13 @@ def reached(call: Call[Any], name_or_id: str) -> Release:
     if not may_use_index(call.principal, release.config.index):
         raise NotFound(f"There is no release {name_or_id!r}.")
     return release
+
+
+def refuse_adhoc(release: Release) -> None:
+    """Raise `Conflict` for a release that only a question made: nothing points to what no list shows."""
+    if release.status is ReleaseStatus.ADHOC:
+        name = release.release_id
+        raise Conflict(f"Only a question made {name}; write it down first: POST /releases, based on {name}.")
 
 
 def _check_live_within_reach(call: Call[Any]) -> None:

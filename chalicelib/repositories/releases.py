@@ -7,13 +7,14 @@ from dataclasses import replace
 from chalicelib.domain.access import Tenant
 from chalicelib.domain.identifiers import ReleaseId
 from chalicelib.domain.releases import Release, ReleaseStatus
-from chalicelib.errors import ConditionFailed, NotFound
+from chalicelib.errors import ConditionFailed, Conflict, NotFound
 from chalicelib.ports.table import IndexName, Item, Key, Put, Query, Table
 from chalicelib.repositories import keys
 from chalicelib.repositories.audit import Note, told
 from chalicelib.repositories.codec import Codec
 
 MAX_REMEMBERED = 256
+TRIES = 3
 
 _releases = Codec(Release)
 
@@ -39,20 +40,22 @@ class Releases:
         """
         Store a draft with what *note* tells, and give it; one of the same content that is there already stays as it is.
 
-        One that only a question made becomes the draft.
+        One that only a question made becomes the draft. Raises `Conflict` when it goes on changing meanwhile.
         """
-        item = self._table.get(keys.release(tenant, draft.release_id))
-        known = self._loaded(item) if item else None
-        if known is not None and known.status is not ReleaseStatus.ADHOC:
-            return known
-        made = replace(draft, version=known.version + 1 if known else 0)
-        new = release_item(tenant, made)
-        put = Put(new, if_version=known.version) if known else Put(new, if_absent=True)
-        try:
-            self._table.write(put, *told(note, None, {"status": made.status, "index": made.config.index}))
-        except ConditionFailed:  # somebody made the same at the same time
-            return self.get(tenant, draft.release_id)
-        return made
+        for _ in range(TRIES):
+            item = self._table.get(keys.release(tenant, draft.release_id))
+            known = self._loaded(item) if item else None
+            if known is not None and known.status is not ReleaseStatus.ADHOC:
+                return known
+            made = replace(draft, version=known.version + 1 if known else 0)
+            new = release_item(tenant, made)
+            put = Put(new, if_version=known.version) if known else Put(new, if_absent=True)
+            try:
+                self._table.write(put, *told(note, None, {"status": made.status, "index": made.config.index}))
+            except ConditionFailed:  # somebody, or a question, made the same at the same time
+                continue
+            return made
+        raise Conflict(f"Release {draft.release_id} was changed {TRIES} times meanwhile; send it again.")
 
     def get(self, tenant: Tenant, release_id: ReleaseId) -> Release:
         """Give the release. Raises `NotFound`."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chalicelib.domain.access import Role
+from chalicelib.domain.releases import GenerationSettings, Release, ReleaseStatus
 from chalicelib.errors import Unavailable
-from tests.fakes.edge_world import World
+from tests.fakes.edge_world import ACME, World
 
 CHAT = {"name": "chat", "kind": "chat", "deployments": [{"model": "openai/gpt-5-mini"}]}
 
@@ -206,6 +208,23 @@ def test_an_alias_points_where_it_is_told(world: World, engineer: str) -> None:
     assert world.ask("DELETE", "/aliases/staging", engineer).status == 200
     assert world.ask("GET", "/aliases/staging", engineer).status == 404
     assert world.ask("POST", "/aliases", engineer, {"name": "staging", "release": first}).body["version"] == 3
+
+
+def test_an_alias_points_to_nothing_that_only_a_question_made(world: World, engineer: str) -> None:
+    """Written down first, it can be named: a list of releases must show what aliases point to."""
+    written = _made(world, engineer)["release"]
+    world.ask("POST", "/aliases", engineer, {"name": "staging", "release": written})
+    config = replace(world.edge.releases.get(ACME, written).config, answer=GenerationSettings(passages=3))
+    asked = Release(config, ReleaseStatus.ADHOC, world.clock.now(), "ann")
+    world.edge.releases.add(ACME, asked)
+    made = world.ask("POST", "/aliases", engineer, {"name": "pilot", "release": asked.release_id})
+    moved = world.ask("PATCH", "/aliases/staging", engineer, {"release": asked.release_id})
+    for refused in (made, moved):
+        assert refused.problem == (409, "conflict")
+        assert f"POST /releases, based on {asked.release_id}" in refused.body["detail"]
+    draft = world.ask("POST", "/releases", engineer, {"based_on": asked.release_id}).body
+    assert (draft["release"], draft["status"]) == (asked.release_id, "draft")
+    assert world.ask("PATCH", "/aliases/staging", engineer, {"release": asked.release_id}).status == 200
 
 
 def test_live_moves_by_promotion_alone(world: World, engineer: str) -> None:

@@ -15,9 +15,9 @@ from chalicelib.domain.indexes import Recipe
 from chalicelib.domain.releases import Release, ReleaseConfig, ReleaseStatus
 from chalicelib.domain.runs import Citation, Claim, Passage, Reasons, Run, RunKind, Verdict
 from chalicelib.errors import NotFound
-from chalicelib.ports.table import Put, Table
+from chalicelib.ports.table import Operation, Put, Table
 from chalicelib.repositories import keys
-from chalicelib.repositories.releases import Releases
+from chalicelib.repositories.releases import Releases, release_item
 from chalicelib.repositories.remembered_answers import RememberedAnswers
 from chalicelib.repositories.runs import Mentions, Runs
 from tests.fakes.clock import HandClock
@@ -64,6 +64,26 @@ def test_the_first_writing_of_a_release_stays(table: Table) -> None:
     releases.add(ACME, RELEASE)
     releases.add(ACME, replace(RELEASE, created_by="bob", status=ReleaseStatus.ADHOC))
     assert releases.get(ACME, RELEASE.release_id).created_by == "ann"
+
+
+def test_a_release_that_a_question_makes_meanwhile_is_still_written_down(tmp_path: Path, clock: HandClock) -> None:
+    """Who writes one down gets a draft, and never what only a question made."""
+    rivals = [replace(RELEASE, status=ReleaseStatus.ADHOC)]
+
+    class Asked(SqliteTable):
+        def write(self, *operations: Operation) -> None:
+            if rivals:
+                super().write(Put(release_item(ACME, rivals.pop()), if_absent=True))
+            super().write(*operations)
+
+    table = Asked(tmp_path / "asked.sqlite", clock)
+    try:
+        releases = Releases(table)
+        assert releases.create(ACME, replace(RELEASE, status=ReleaseStatus.DRAFT)).status is ReleaseStatus.DRAFT
+        listed, _ = releases.list(ACME, limit=10, cursor=None)
+        assert [one.status for one in listed] == [ReleaseStatus.DRAFT]
+    finally:
+        table.close()
 
 
 def test_a_release_that_others_changed_is_read_as_it_stands_now(table: Table) -> None:
