@@ -47,7 +47,7 @@ def create_alias(call: Call[AliasCreate]) -> AliasView:
 )
 def list_aliases(call: Call[NoQuery]) -> ListOf[AliasView]:
     """By name, `live` among them; those of releases on indexes out of the caller's reach are left out."""
-    found = [one for one in call.edge.aliases.all(call.principal.tenant) if _is_reached(call, one)]
+    found = [one for one in call.edge.aliases.all(call.principal.tenant) if is_reached(call, one)]
     return ListOf[AliasView](items=[AliasView.model_validate(one) for one in found])
 
 
@@ -75,7 +75,7 @@ def list_alias_versions(call: Call[PageQuery]) -> ListOf[AliasView]:
     """Newest first, with who moved it, when and why; releases on indexes out of reach are left out."""
     name, page = _reached(call).name, call.input
     found, cursor = call.edge.aliases.versions(call.principal.tenant, name, limit=page.limit, cursor=page.cursor)
-    shown = [one for one in found if _is_reached(call, one)]
+    shown = [one for one in found if is_reached(call, one)]
     return ListOf[AliasView](items=[AliasView.model_validate(one) for one in shown], next_cursor=cursor)
 
 
@@ -118,12 +118,13 @@ def delete_alias(call: Call[NoQuery]) -> AliasView:
 def _reached(call: Call[Any]) -> Alias:
     """Give the alias of the path, if its release is on an index within reach. Raises `NotFound`."""
     alias = call.edge.aliases.get(call.principal.tenant, call.path["alias"])
-    if not _is_reached(call, alias):
+    if not is_reached(call, alias):
         raise NotFound(f"There is no alias {alias.name!r}.")
     return alias
 
 
-def _is_reached(call: Call[Any], alias: Alias) -> bool:
+def is_reached(call: Call[Any], alias: Alias) -> bool:
+    """Say whether the release of *alias* is on an index within the caller's reach."""
     try:
         reached(call, alias.release_id)
     except NotFound:

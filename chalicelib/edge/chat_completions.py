@@ -13,8 +13,8 @@ from chalicelib.contracts.chat_completions import (
 from chalicelib.contracts.queries import NoQuery
 from chalicelib.domain.access import Permission
 from chalicelib.domain.releases import LIVE, Alias
+from chalicelib.edge.aliases import is_reached
 from chalicelib.edge.operations import Call, Resource
-from chalicelib.edge.releases import reached
 from chalicelib.errors import BudgetExceeded, NotFound, Unavailable
 
 chat = Resource("chat", "Answers as OpenAI's API has them")
@@ -45,7 +45,7 @@ def list_models(call: Call[NoQuery]) -> ChatModels:
     """The aliases of releases on indexes within the caller's reach, `live` first; a release's id can be named too."""
     tenant = call.principal.tenant
     aliases = {one.name: one for one in call.edge.aliases.all(tenant)}
-    within = [_model(one) for one in aliases.values() if _is_reached(call, one)]
+    within = [_model(one) for one in aliases.values() if is_reached(call, one)]
     if LIVE not in aliases:
         within.append(ChatModel(id=LIVE, created=0, ragstone=ChatModelRelease(release=None)))
     return ChatModels(data=sorted(within, key=lambda one: (one.id != LIVE, one.id)))
@@ -54,11 +54,3 @@ def list_models(call: Call[NoQuery]) -> ChatModels:
 def _model(alias: Alias) -> ChatModel:
     created = int(alias.updated_at.timestamp())
     return ChatModel(id=alias.name, created=created, ragstone=ChatModelRelease(release=alias.release_id))
-
-
-def _is_reached(call: Call[NoQuery], alias: Alias) -> bool:
-    try:
-        reached(call, alias.release_id)
-    except NotFound:
-        return False
-    return True
