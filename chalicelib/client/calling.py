@@ -59,8 +59,8 @@ class Caller:
     def _act(self, path: str, kind: type[ModelT]) -> ModelT:
         return self._send(self._call("POST", path), kind)
 
-    def _delete(self, path: str, kind: type[ModelT]) -> ModelT:
-        return self._send(self._call("DELETE", path), kind)
+    def _delete(self, path: str, kind: type[ModelT], if_version: int | None = None) -> ModelT:
+        return self._send(_for_version(self._call("DELETE", path), if_version), kind)
 
     def _post(self, path: str, request: BaseModel, kind: type[ModelT]) -> ModelT:
         return self._send(self._call("POST", path, request), kind)
@@ -69,10 +69,7 @@ class Caller:
         return self._send(self._call("POST", path, request, idempotency_key=key or secrets.token_hex(16)), kind)
 
     def _change(self, path: str, request: BaseModel, kind: type[ModelT], if_version: int | None) -> ModelT:
-        call = self._call("PATCH", path, request)
-        if if_version is not None:
-            call = replace(call, headers={**call.headers, "If-Match": f'"{if_version}"'})
-        return self._send(call, kind)
+        return self._send(_for_version(self._call("PATCH", path, request), if_version), kind)
 
     def _items(
         self, path: str, kind: type[ModelT], query: QueryModel | None = None, **filters: str | None
@@ -101,6 +98,13 @@ class Caller:
         if reply.failed:
             raise reply.error()
         return reply.model(kind)
+
+
+def _for_version(call: Call, if_version: int | None) -> Call:
+    """Give *call*, for that version alone where one is named."""
+    if if_version is None:
+        return call
+    return replace(call, headers={**call.headers, "If-Match": f'"{if_version}"'})
 
 
 def quoted(part: str) -> str:

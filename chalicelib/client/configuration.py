@@ -86,9 +86,9 @@ class Configuration(Caller):
         """Let an alias point elsewhere; with *if_version*, only if it still has that one."""
         return self._change(f"/aliases/{quoted(name)}", request, AliasView, if_version)
 
-    def delete_alias(self, name: str) -> AliasView:
-        """Take an alias away."""
-        return self._delete(f"/aliases/{quoted(name)}", AliasView)
+    def delete_alias(self, name: str, *, if_version: int | None = None) -> AliasView:
+        """Take an alias away; with *if_version*, only if it still has that one."""
+        return self._delete(f"/aliases/{quoted(name)}", AliasView, if_version)
 
     # Prompts
 

@@ -113,6 +113,8 @@ class Operation:
     for_pages: bool = False
     """Whether pages of other origins call it, for which a feedback token stands in place of a credential."""
     max_body_bytes: int = MAX_BODY_BYTES
+    one_revision: bool = False
+    """Whether it takes something away that the caller can name the revision of."""
 
     @property
     def takes_body(self) -> bool:
@@ -127,7 +129,7 @@ class Operation:
     @property
     def takes_if_match(self) -> bool:
         """Say whether it changes something that has revisions."""
-        return self.method is Method.PATCH and self.revision is not None
+        return self.one_revision or (self.method is Method.PATCH and self.revision is not None)
 
     @property
     def path_parameters(self) -> list[str]:
@@ -157,10 +159,22 @@ class Resource:
         return self._declare(Method.GET, path, _checked(permission), query, returns, summary, revision=revision)
 
     def delete(
-        self, path: str, *, permission: Permission, returns: type[ResultT], summary: str, status: int = 200
+        self,
+        path: str,
+        *,
+        permission: Permission,
+        returns: type[ResultT],
+        summary: str,
+        status: int = 200,
+        one_revision: bool = False,
     ) -> Callable[[Callable[[Call[NoQuery]], ResultT]], Callable[[Call[NoQuery]], ResultT]]:
-        """Declare an operation that takes something away; doing it again changes nothing more."""
-        return self._declare(Method.DELETE, path, _checked(permission), NoQuery, returns, summary, status=status)
+        """
+        Declare an operation that takes something away; doing it again changes nothing more.
+
+        With *one_revision*, only if it still has the revision the caller names.
+        """
+        more: dict[str, Any] = {"status": status, "one_revision": one_revision}
+        return self._declare(Method.DELETE, path, _checked(permission), NoQuery, returns, summary, **more)
 
     def post(
         self,

@@ -86,13 +86,13 @@ def _called(
             raise _refusal(principal, permission)
         place = reading.path_of(operation, path)
         given = reading.query_of(request)
+        if_match = reading.revision_of(request) if operation.takes_if_match else None
         if not operation.takes_body:
             reading.refuse_body(operation, request)
-            call = Call(edge, reading.validated(operation.input, given), place, principal)
+            call = Call(edge, reading.validated(operation.input, given), place, principal, if_match)
             return _response(operation, Reply(operation.view(call)))
         reading.refuse_query(given)
         body = reading.body_of(request)
-        if_match = reading.revision_of(request) if operation.takes_if_match else None
         call = Call(edge, reading.validated(operation.input, body), place, principal, if_match)
         key = request.headers.get(KEY_HEADER)
         named = reading.digest(operation.name, place, body) if key is not None else ""

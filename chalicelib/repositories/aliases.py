@@ -74,12 +74,15 @@ class Aliases:
         self._write(alias.name, *_puts(tenant, current, changed), *_told(note, current, changed))
         return changed
 
-    def delete(self, tenant: Tenant, name: str, note: Note | None = None) -> Alias:
-        """Take the alias away; what it was stays on record. Raises `NotFound` and `Conflict`."""
-        current = self.get(tenant, name)
-        gone = Delete(keys.alias(tenant, name), if_version=current.version)
-        self._write(name, gone, *_told(note, current, None))
-        return current
+    def delete(self, tenant: Tenant, alias: Alias, note: Note | None = None) -> Alias:
+        """
+        Take the alias away, if it still has the version that *alias* has, and give it; what it was stays on record.
+
+        Raises `Conflict` for another version.
+        """
+        gone = Delete(keys.alias(tenant, alias.name), if_version=alias.version)
+        self._write(alias.name, gone, *_told(note, alias, None))
+        return alias
 
     def promote(
         self, tenant: Tenant, release: Release, *, at: datetime, by: str, reason: str, note: Note | None = None

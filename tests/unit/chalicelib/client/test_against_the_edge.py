@@ -141,7 +141,9 @@ def test_aliases_point_where_they_are_told(client: Client) -> None:
     assert client.alias("beta") == moved
     assert [one.release for one in client.alias_versions("beta")] == [second, first]
     assert "beta" in {one.name for one in client.aliases()}
-    assert client.delete_alias("beta").release == second
+    with pytest.raises(Conflict):
+        client.delete_alias("beta", if_version=made.version)
+    assert client.delete_alias("beta", if_version=moved.version).release == second
     with pytest.raises(NotFound):
         client.alias("beta")
 

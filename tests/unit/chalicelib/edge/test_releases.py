@@ -205,7 +205,9 @@ def test_an_alias_points_where_it_is_told(world: World, engineer: str) -> None:
     assert late.problem == (409, "conflict")
     assert world.ask("POST", "/aliases", engineer, {"name": "pilot", "release": "staging"}).body["release"] == second
     assert [one["name"] for one in world.ask("GET", "/aliases", engineer).body["items"]] == ["pilot", "staging"]
-    assert world.ask("DELETE", "/aliases/staging", engineer).status == 200
+    assert world.ask("DELETE", "/aliases/staging", engineer, headers={"If-Match": '"1"'}).problem == (409, "conflict")
+    assert world.ask("DELETE", "/aliases/staging", engineer, headers={"If-Match": "2"}).problem[0] == 400
+    assert world.ask("DELETE", "/aliases/staging", engineer, headers={"If-Match": '"2"'}).status == 200
     assert world.ask("GET", "/aliases/staging", engineer).status == 404
     assert world.ask("POST", "/aliases", engineer, {"name": "staging", "release": first}).body["version"] == 3
 
