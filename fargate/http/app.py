@@ -14,6 +14,7 @@ from fargate.http.body_limit import DEFAULT_LIMIT_BYTES, BodyLimit
 from fargate.http.cross_origin import Readable
 from fargate.http.express import Express, ExpressRoute
 from fargate.http.identity import Authenticate
+from fargate.http.openai_errors import OpenAiRoute
 from fargate.http.rim import Rim
 
 
@@ -47,10 +48,10 @@ def service_app(
         app.include_router(router, dependencies=[Depends(authenticate)])
     app.include_router(_health(name, version))
     problems.install(app)
-    app.add_middleware(
-        Express, routes=[one for each in routers for one in each.routes if isinstance(one, ExpressRoute)]
-    )
-    app.add_middleware(BodyLimit, limit_bytes=body_limit_bytes)
+    express = [one for each in routers for one in each.routes if isinstance(one, ExpressRoute)]
+    openai_paths = {one.path for one in express if isinstance(one, OpenAiRoute)}
+    app.add_middleware(Express, routes=express)
+    app.add_middleware(BodyLimit, limit_bytes=body_limit_bytes, openai_paths=openai_paths)
     # Added last, so they stand outermost.
     app.add_middleware(Rim, service=name, metrics=metrics or Metrics("Ragstone", None))
     if allowed_origins:

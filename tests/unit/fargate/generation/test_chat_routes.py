@@ -75,6 +75,14 @@ class Served:
         connection.request("POST", "/generation/chat/completions", sent, headers)
         return connection, connection.getresponse()
 
+    def announce(self, length: int) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """Say how long a body would be, and give the response."""
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=10)
+        connection.putrequest("POST", "/generation/chat/completions")
+        connection.putheader("Content-Length", str(length))
+        connection.endheaders()
+        return connection, connection.getresponse()
+
 
 def serve(generator: ScriptedGenerator, heartbeat_s: float = 15) -> Iterator[Served]:
     identify = authenticate(VERIFIER)
@@ -98,6 +106,17 @@ def served(server: Served) -> Served:
 @pytest.fixture(scope="module")
 def stalling() -> Iterator[Served]:
     yield from serve(Stalling(), heartbeat_s=0.05)
+
+
+def test_a_body_that_is_too_long_is_refused_in_both_shapes(served: Served) -> None:
+    """As all that is refused here: OpenAI's clients look for `error` alone."""
+    connection, response = served.announce(9_000_000)
+    refused = json.loads(response.read())
+    connection.close()
+    assert (response.status, refused["code"]) == (413, "payload_too_large")
+    assert refused["error"] == {
+        "message": refused["detail"], "type": "payload_too_large", "param": None, "code": "payload_too_large",
+    }  # fmt: skip
 
 
 def test_openais_client_is_answered(served: Served) -> None:
