@@ -44,7 +44,6 @@ REASONED: Mapping[str, Mapping[Call, str]] = {
     "embedding": {},
     "retrieval": {
         ("dynamodb:GetItem", "documents"): "a passage is asked for by its document",
-        ("dynamodb:PutItem", "config"): "settings that are tried out make a release",
         ("rds-db:connect", "reader"): _POSTGRES,
     },
     "generation": {
@@ -61,7 +60,6 @@ REASONED: Mapping[str, Mapping[Call, str]] = {
     "edge": {
         ("cloudwatch:GetMetricStatistics", _ANY): _ALARM,
         ("dynamodb:BatchGetItem", "feedback"): "feedback on one run, and what an embedded widget sends",
-        ("dynamodb:Query", "audit/index"): "what happened to one thing",
         ("s3:GetObject", "raw"): "whoever opens a link that the edge signed",
         (
             "secretsmanager:CreateSecret",

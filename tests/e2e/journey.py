@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chalicelib.client.api import Client
 from chalicelib.contracts.asking import DoneEvent, QueryRequest, RetrieveRequest, TokenEvent
+from chalicelib.contracts.audit import AuditQuery
 from chalicelib.contracts.budgets import BudgetCreate
 from chalicelib.contracts.documents import DocumentCreate, DocumentPatch
 from chalicelib.contracts.feedback import FeedbackCreate, TriagePatch
@@ -15,6 +16,7 @@ from chalicelib.contracts.identities import ApiKeyCreate
 from chalicelib.contracts.indexes import IndexCreate
 from chalicelib.contracts.ingestions import ImportFile, ImportsCreate, IngestionCreate
 from chalicelib.contracts.prompts import PromptCreate
+from chalicelib.contracts.release_settings import RetrievalModel
 from chalicelib.contracts.releases import AliasCreate, ReleaseCreate
 from chalicelib.contracts.routes import DeploymentModel, RouteCreate
 from chalicelib.contracts.schedules import ScheduleCreate
@@ -107,6 +109,8 @@ def look_after_it(client: Client, index: str, document_id: str) -> None:
     assert client.content(document_id).url
     assert document_id in {one.document_id for one in client.documents(index=index)}
     assert client.retrieve(RetrieveRequest(question=QUESTION, index=index)).passages
+    tried_out = RetrieveRequest(question=QUESTION, index=index, retrieval=RetrievalModel(candidates=7))
+    assert client.retrieve(tried_out).passages
     assert index in {one.name for one in client.indexes()}
     (given, *_) = client.feedback()
     client.triage_feedback(given.feedback_id, TriagePatch(status=TriageStatus.RESOLVED))
@@ -120,6 +124,7 @@ def look_after_it(client: Client, index: str, document_id: str) -> None:
     (tried,) = client.test_route(index).deployments
     assert tried.error is None
     client.delete_route(index)
+    assert list(client.audit(AuditQuery(resource=f"routes/{index}")))
     assert client.run_trace(next(client.runs()).run_id) is not None
     assert client.redrive_index(index) == 0
 
