@@ -15,6 +15,7 @@ from chalicelib.domain.access import Permission
 from chalicelib.domain.releases import LIVE, Alias
 from chalicelib.edge.aliases import is_reached
 from chalicelib.edge.operations import Call, Resource
+from chalicelib.edge.releases import reached
 from chalicelib.errors import BudgetExceeded, NotFound, Unavailable
 
 chat = Resource("chat", "Answers as OpenAI's API has them")
@@ -47,8 +48,30 @@ def list_models(call: Call[NoQuery]) -> ChatModels:
     aliases = {one.name: one for one in call.edge.aliases.all(tenant)}
     within = [_model(one) for one in aliases.values() if is_reached(call, one)]
     if LIVE not in aliases:
-        within.append(ChatModel(id=LIVE, created=0, ragstone=ChatModelRelease(release=None)))
+        within.append(_NOTHING_LIVE)
     return ChatModels(data=sorted(within, key=lambda one: (one.id != LIVE, one.id)))
+
+
+@chat.get(
+    "/models/{model}",
+    permission=Permission.ASK,
+    query=NoQuery,
+    returns=ChatModel,
+    summary="Read what a chat can name",
+)
+def get_model(call: Call[NoQuery]) -> ChatModel:
+    """An alias, or a release by its id, on an index within the caller's reach."""
+    tenant, name = call.principal.tenant, call.path["model"]
+    if name == LIVE and call.edge.releases.alias(tenant, LIVE) is None:
+        return _NOTHING_LIVE
+    release = reached(call, name)
+    if name != release.release_id:
+        return _model(call.edge.aliases.get(tenant, name))
+    created = int(release.created_at.timestamp())
+    return ChatModel(id=name, created=created, ragstone=ChatModelRelease(release=name))
+
+
+_NOTHING_LIVE = ChatModel(id=LIVE, created=0, ragstone=ChatModelRelease(release=None))
 
 
 def _model(alias: Alias) -> ChatModel:

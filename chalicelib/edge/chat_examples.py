@@ -53,6 +53,7 @@ _GROUNDS = Grounds(
     feedback_token=None,
     ignored=["temperature"],
 )
+_MODEL = ChatModel(id=LIVE, created=_AT, ragstone=ChatModelRelease(release=_RELEASE_ID))
 
 CHAT_EXAMPLES: list[BaseModel] = [
     ChatCompletionRequest(
@@ -68,5 +69,6 @@ CHAT_EXAMPLES: list[BaseModel] = [
         usage=Usage(prompt_tokens=412, completion_tokens=12, total_tokens=424),
         ragstone=_GROUNDS,
     ),
-    ChatModels(data=[ChatModel(id=LIVE, created=_AT, ragstone=ChatModelRelease(release=_RELEASE_ID))]),
+    _MODEL,
+    ChatModels(data=[_MODEL]),
 ]

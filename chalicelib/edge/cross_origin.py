@@ -24,7 +24,7 @@ def preflight(path: str, methods: Sequence[str]) -> Callable[..., Response]:
     """Give the view that answers ``OPTIONS`` of *path*, which has *methods*."""
     allow = ", ".join([*sorted(methods), "OPTIONS"])
     # OpenAI's client in a browser sends a dozen headers of its own; the star does not stand for the credential.
-    taken = "Authorization, *" if path in OPENAI_PATHS else _TAKEN
+    taken = "Authorization, *" if OPENAI_PATHS.fullmatch(path) else _TAKEN
 
     def options(**_path: str) -> Response:
         headers: HeadersType = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 from chalice.app import HeadersType, Response
 
@@ -15,7 +16,7 @@ NOTHING_HERE = "There is nothing at this address, or it is not yours."
 """What every missing, foreign or malformed id in a path answers, to the byte."""
 
 
-OPENAI_PATHS = ("/chat/completions", "/models")
+OPENAI_PATHS = re.compile(r"/chat/completions|/models(/[^/]+)?")
 """Below the stage: where clients of OpenAI's API look for ``error``."""
 
 
@@ -27,7 +28,7 @@ def response(error: RagError, trace_id: str, path: str = "") -> Response:
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     problem = error.problem(trace_id)
-    shown = {"error": openai_error(problem), **problem} if path in OPENAI_PATHS else problem
+    shown = {"error": openai_error(problem), **problem} if OPENAI_PATHS.fullmatch(path) else problem
     body = json.dumps(shown, ensure_ascii=False, separators=(",", ":"), default=str)
     return Response(body, headers, error.status)
 

@@ -264,6 +264,7 @@ ROWS = {
         at("/chat/completions", {"model": "live", "messages": [{"role": "user", "content": QUESTION}]}), success=503
     ),
     "list_models": Row(at("/models")),
+    "get_model": Row(lambda platform: Target(f"/models/{_release(platform).path[10:]}"), 404, 404),
     "list_runs": Row(at("/runs")),
     "explain_run": Row(_explained_run, 404, 404, needs_also=Permission.RUNS_READ),
     "get_run": Row(_run, 404, 404, needs_also=Permission.RUNS_READ),

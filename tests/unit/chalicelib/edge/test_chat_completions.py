@@ -49,6 +49,22 @@ def test_a_model_out_of_reach_is_not_shown(world: World, engineer: str) -> None:
     assert models(world, world.key(Role.READER, indexes=["wiki"])) == [("beta", second)]
 
 
+def test_a_model_is_read_by_its_name(world: World, engineer: str) -> None:
+    """As OpenAI's clients do before they ask: an alias as it is listed, or a release by its id."""
+    reader = world.key(Role.READER, indexes=["handbook"])
+    assert world.ask("GET", "/models/live", reader).body["ragstone"] == {"release": None}
+    first, second = release(world, engineer, "handbook"), release(world, engineer, "wiki")
+    world.ask("POST", "/aliases", engineer, {"name": "beta", "release": first})
+    listed = {one["id"]: one for one in world.ask("GET", "/models", reader).body["data"]}
+    assert world.ask("GET", "/models/beta", reader).body == listed["beta"]
+    by_id = world.ask("GET", f"/models/{first}", reader).body
+    assert (by_id["id"], by_id["object"], by_id["ragstone"]["release"]) == (first, "model", first)
+    for name in (second, "unknown", "gpt-4.1"):
+        refused = world.ask("GET", f"/models/{name}", reader)
+        assert refused.problem == (404, "not_found")
+        assert refused.body["error"]["code"] == "not_found"
+
+
 @pytest.mark.parametrize(
     ("role", "path", "body", "status", "param"),
     [

@@ -33,6 +33,7 @@ class Everything:
         schedule = {"name": "nightly", "kind": "sweep", "index": "handbook", "cron": "0 3 * * *"}
         self.ids = {
             "release": release,
+            "model": release,
             "schedule": world.ask("POST", "/schedules", admin, schedule).body["name"],
             "prompt": world.ask("POST", "/prompts", admin, prompt).body["name"],
             "alias": world.ask("POST", "/aliases", admin, {"name": "staging", "release": release}).body["name"],
