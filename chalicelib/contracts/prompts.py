@@ -10,7 +10,7 @@ from chalicelib.contracts.asking import Conversation, PassageView, Question
 from chalicelib.contracts.common import Filter, Identifier, IndexName, RequestModel, ResponseModel, Timestamp
 from chalicelib.contracts.queries import QueryModel
 from chalicelib.contracts.release_settings import PromptReference, ReleaseName
-from chalicelib.domain.prompts import NAME_PATTERN
+from chalicelib.domain.prompts import MAX_LABELS, NAME_PATTERN
 
 MAX_TEMPLATE_CHARACTERS = 16_000
 """The audit log tells of two templates before and after, in one row of 400 KB."""
@@ -59,7 +59,7 @@ class PromptPatch(RequestModel):
     """What is to change; a label goes to a version, or with null away."""
 
     description: Description | None = None
-    labels: dict[PromptName, Annotated[int, Field(ge=1)] | None] = Field(default_factory=dict, max_length=50)
+    labels: dict[PromptName, Annotated[int, Field(ge=1)] | None] = Field(default_factory=dict, max_length=MAX_LABELS)
 
 
 class PromptView(ResponseModel):

@@ -11,6 +11,8 @@ from string import Template
 
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,62}$"
 """Of prompts, and of their labels."""
+MAX_LABELS = 50
+"""How many labels a prompt may have at a time."""
 REFERENCE_PATTERN = r"^[a-z][a-z0-9-]{0,62}(@[1-9][0-9]{0,5}|:[a-z][a-z0-9-]{0,62})?$"
 """``name@3`` is a version, ``name:production`` what a label points to, ``name`` alone the latest version."""
 

@@ -21,7 +21,7 @@ from chalicelib.contracts.prompts import (
 )
 from chalicelib.contracts.queries import NoQuery, PageQuery
 from chalicelib.domain.access import Permission
-from chalicelib.domain.prompts import Prompt, PromptVersion, faults
+from chalicelib.domain.prompts import MAX_LABELS, Prompt, PromptVersion, faults
 from chalicelib.edge.operations import SAME_ANSWER, Call, Resource
 from chalicelib.errors import Conflict, InvalidRequest, NotFound
 
@@ -206,12 +206,16 @@ def _found(call: Call[Any], version: str) -> PromptVersion:
 
 
 def _labels(prompt: Prompt, given: Mapping[str, int | None]) -> dict[str, int]:
-    """Give the labels with what is *given*. Raises `InvalidRequest` for a version that there is not."""
+    """Give the labels with what is *given*. Raises `InvalidRequest` for a version that there is not, and too many."""
     beyond = [label for label, number in given.items() if number is not None and number > prompt.latest]
     if beyond:
         fault: dict[str, object] = {"loc": ["labels", beyond[0]], "msg": f"The latest version is {prompt.latest}"}
         raise InvalidRequest(f"Prompt {prompt.name!r} has {prompt.latest} versions.", [fault])
-    return {label: number for label, number in {**prompt.labels, **given}.items() if number is not None}
+    labels = {label: number for label, number in {**prompt.labels, **given}.items() if number is not None}
+    if len(labels) > max(MAX_LABELS, len(prompt.labels)):
+        fault = {"loc": ["labels"], "msg": f"There may be {MAX_LABELS} labels"}
+        raise InvalidRequest(f"Prompt {prompt.name!r} would have {len(labels)} labels; take some away (null).", [fault])
+    return labels
 
 
 def _diff(before: PromptVersion, after: PromptVersion, part: str) -> str:

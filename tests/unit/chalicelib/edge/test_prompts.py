@@ -88,6 +88,18 @@ def test_labels_point_to_versions(world: World, engineer: str) -> None:
     assert beyond.body["errors"][0]["loc"] == ["labels", "production"]
 
 
+def test_a_prompt_has_so_many_labels_and_no_more(world: World, engineer: str) -> None:
+    """However few come at a time; one that goes makes room for another."""
+    _made(world, engineer)
+    first = {f"l{number}": 1 for number in range(50)}
+    assert world.ask("PATCH", "/prompts/helpdesk", engineer, {"labels": first}).status == 200
+    refused = world.ask("PATCH", "/prompts/helpdesk", engineer, {"labels": {"more": 1}})
+    assert refused.problem == (400, "invalid_request")
+    assert (refused.body["errors"][0]["loc"], "51 labels" in refused.body["detail"]) == (["labels"], True)
+    moved = world.ask("PATCH", "/prompts/helpdesk", engineer, {"labels": {"more": 1, "l0": None}})
+    assert len(moved.body["labels"]) == 50
+
+
 def test_a_diff_shows_what_changed(world: World, engineer: str) -> None:
     """Line by line; the latest against the one before it unless others are named."""
     _made(world, engineer, system="Be brief.\nBe kind.")
