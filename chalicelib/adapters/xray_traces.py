@@ -10,11 +10,14 @@ from chalicelib.adapters.aws_clients import aws_errors, client
 from chalicelib.observability.spans import Span
 
 WHAT = "X-Ray"
+MAX_PAGES = 100
+"""No trace has as many; it keeps a service that never comes to an end from being read for ever."""
 
 
 class XrayTraces:
     """
-    See `Traces`. Each call is one to X-Ray; a trace shows there some seconds after its end.
+    See `Traces`. Each call is one to X-Ray for each of a trace's pages, of which `MAX_PAGES` are read; a trace shows
+    there some seconds after its end.
 
     Segments of others (API Gateway, Lambda) are among the spans, under their own names.
     """
@@ -24,11 +27,20 @@ class XrayTraces:
 
     def trace(self, trace_id: str) -> Sequence[Span]:
         """See `Traces.trace`."""
-        with aws_errors(WHAT):
-            found = (self._given or client("xray")).batch_get_traces(TraceIds=[trace_id])
-        documents = (json.loads(one["Document"]) for trace in found["Traces"] for one in trace["Segments"])
+        documents = (json.loads(one["Document"]) for one in self._segments(trace_id))
         spans = [span for document in documents for span in _spans(document, trace_id, document.get("parent_id"))]
         return sorted(spans, key=lambda span: span.started_at)
+
+    def _segments(self, trace_id: str) -> Iterator[Mapping[str, Any]]:
+        xray: Any = self._given or client("xray")
+        more: dict[str, str] = {}
+        for _ in range(MAX_PAGES):
+            with aws_errors(WHAT):
+                found = xray.batch_get_traces(TraceIds=[trace_id], **more)
+            yield from (one for trace in found["Traces"] for one in trace["Segments"])
+            if not found.get("NextToken"):
+                return
+            more = {"NextToken": found["NextToken"]}
 
 
 def _spans(document: Mapping[str, Any], trace_id: str, parent_id: str | None) -> Iterator[Span]:

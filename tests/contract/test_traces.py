@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters.xray_traces import XrayTraces
+from chalicelib.adapters.xray_traces import MAX_PAGES, XrayTraces
 from chalicelib.errors import Misconfigured
 from chalicelib.observability.spans import LocalSpans, Span, span, start_trace
 from fargate.adapters.xray_spans import XraySpans
@@ -89,6 +91,27 @@ def test_without_a_daemon_nothing_fails() -> None:
     with closing(XraySpans(address)) as backend:
         for _ in range(3):
             backend.record(lost)
+
+
+class Paged:
+    """Gives one segment of a trace at a time, and *pages* of them."""
+
+    def __init__(self, pages: int) -> None:
+        self.pages = pages
+
+    def batch_get_traces(self, **asked: Any) -> dict[str, Any]:
+        """As X-Ray does."""
+        page = int(asked.get("NextToken", "0"))
+        document = {"id": f"{page:016x}", "name": "s", "start_time": float(page), "end_time": page + 1.0}
+        more = {"NextToken": str(page + 1)} if page + 1 < self.pages else {}
+        return {"Traces": [{"Id": asked["TraceIds"][0], "Segments": [{"Document": json.dumps(document)}]}], **more}
+
+
+def test_a_trace_of_many_pages_is_read_whole() -> None:
+    """A service that never comes to an end is not read for ever."""
+    trace_id = "1-5759e988-bd862e3fe1be46a994272793"
+    assert [span.started_at for span in XrayTraces(Paged(3)).trace(trace_id)] == [0.0, 1.0, 2.0]
+    assert len(XrayTraces(Paged(10_000)).trace(trace_id)) == MAX_PAGES
 
 
 def test_a_service_that_refuses_is_told_as_such() -> None:
