@@ -44,6 +44,7 @@ NOT_FOR_PYTHON = {
     ("DELETE", "/public/feedback"),  # for pages, by token
     ("POST", "/chat/completions"),
     ("GET", "/models"),  # OpenAI's client does that
+    ("GET", "/models/{model}"),
     ("GET", "/openapi.json"),  # no contract, but a description of all
 }
 METHODS = {
