@@ -10,7 +10,7 @@ from chalicelib.contracts.common import Filter, Identifier, IndexName, Metadata,
 from chalicelib.contracts.release_settings import MAX_TOP_K, AnswerModel, ReleaseName, RetrievalModel
 from chalicelib.domain.identifiers import ChunkId, DocumentId
 from chalicelib.domain.releases import Strategy
-from chalicelib.domain.runs import Passage, Reasons, RunKind, Verdict, Wording
+from chalicelib.domain.runs import Ending, Passage, Reasons, RunKind, Verdict, Wording
 
 MAX_QUESTION_CHARACTERS = 8_000
 MAX_CONVERSATION_TURNS = 50
@@ -232,6 +232,9 @@ class Answer(ResponseModel):
     feedback_token: str | None = Field(None, description="Opens feedback on this run")
     nearest: list[CitationView] = Field(
         default_factory=list, description="Where it abstained: the passages that came nearest, by their best places"
+    )
+    ended: Ending = Field(
+        Ending.STOP, description="`length`: the model was cut off at a limit; `content_filter`: for what it said"
     )
 
 

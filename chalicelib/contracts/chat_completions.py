@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from chalicelib.contracts.asking import CitationView, ClaimView, QueryRequest
 from chalicelib.contracts.common import Identifier, RequestModel, ResponseModel
 from chalicelib.contracts.gateway import MAX_MESSAGES, AnswerMessage, Delta, StreamOptions, TextPart, Usage
+from chalicelib.domain.runs import Ending
 
 COMPLETION_ID = "chatcmpl-"
 """What the id of an answer begins with, before the id of its run."""
@@ -147,7 +148,7 @@ class CitedChoice(ResponseModel):
 
     index: int = 0
     message: CitedMessage
-    finish_reason: Literal["stop"] = "stop"
+    finish_reason: Ending = Ending.STOP
     logprobs: None = None
 
 
@@ -191,7 +192,7 @@ class CitedChunkChoice(ResponseModel):
 
     index: int = 0
     delta: CitedDelta
-    finish_reason: Literal["stop"] | None = None
+    finish_reason: Ending | None = None
 
 
 class ChatCompletionChunk(ResponseModel):

@@ -151,6 +151,14 @@ class Usage:
     unpriced: bool = False
 
 
+class Ending(StrEnum):
+    """Why an answer goes no further: it was said, or cut off at a limit, or for what it said."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CONTENT_FILTER = "content_filter"
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """
@@ -202,6 +210,7 @@ class Run:
     """What a model was sent; None where none was asked."""
     span_id: str | None = None
     """A stage of the trace that is the run's own; others may use the same trace."""
+    ended: Ending = Ending.STOP
 
 
 def mentioned(run: Run) -> set[DocumentId]:

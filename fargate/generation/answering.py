@@ -17,7 +17,7 @@ from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import RunId
 from chalicelib.domain.prompts import PromptVersion
 from chalicelib.domain.releases import Release
-from chalicelib.domain.runs import Citation, Claim, Passage, Run, RunKind, Wording
+from chalicelib.domain.runs import Citation, Claim, Ending, Passage, Run, RunKind, Wording
 from chalicelib.errors import BadUpstream
 from chalicelib.observability.stages import Stages
 from chalicelib.ports.guardrails import Ruling
@@ -85,7 +85,8 @@ class Answering:
         """Say what the guardrail lets be said. Claims about other words than those go; a blocked answer is none."""
         draft = self.written()
         if ruling.blocked:
-            self.draft = replace(draft, text=ruling.text, citations=(), statements=(), nearest=(), abstained=True)
+            bare = replace(draft, citations=(), statements=(), nearest=(), abstained=True)
+            self.draft = replace(bare, text=ruling.text, ended=Ending.CONTENT_FILTER)
         else:
             self.draft = replace(draft, text=ruling.text)
         if ruling.text != draft.text:
@@ -98,7 +99,12 @@ class Answering:
     def repeat(self, run: Run) -> None:
         """Take over the answer of *run*, which cost nothing this time."""
         self.draft = Draft(
-            run.answer or "", run.citations, abstained=bool(run.abstained), nearest=run.nearest, model=run.model
+            run.answer or "",
+            run.citations,
+            abstained=bool(run.abstained),
+            nearest=run.nearest,
+            model=run.model,
+            ended=run.ended,
         )
         self.claims = run.claims
         self.repeats = run.run_id
@@ -116,6 +122,7 @@ class Answering:
             run_id=self.run_id,
             answer=draft.text,
             abstained=draft.abstained,
+            ended=draft.ended,
             citations=[CitationView.model_validate(citation) for citation in draft.citations],
             claims=[ClaimView.model_validate(claim) for claim in self.claims],
             release=self.release.release_id,
@@ -168,6 +175,7 @@ class Answering:
             usage=draft.usage,
             nearest=draft.nearest,
             sent=draft.sent,
+            ended=draft.ended,
         )
 
 

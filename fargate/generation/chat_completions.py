@@ -87,7 +87,7 @@ def completion(answer: Answer, ignored: Sequence[str], created: int) -> ChatComp
         id=COMPLETION_ID + answer.run_id,
         created=created,
         model=answer.release,
-        choices=[CitedChoice(message=message)],
+        choices=[CitedChoice(message=message, finish_reason=answer.ended)],
         usage=_usage(answer),
         ragstone=_grounds(answer, ignored),
     )
@@ -142,7 +142,7 @@ class _Chunks:
 
     def of_the_end(self, answer: Answer, ignored: Sequence[str]) -> ChatCompletionChunk:
         delta = CitedDelta(role=self._role(), annotations=notes(answer.answer, answer.citations))
-        choice = CitedChunkChoice(delta=delta, finish_reason="stop")
+        choice = CitedChunkChoice(delta=delta, finish_reason=answer.ended)
         return self._chunk([choice], ragstone=_grounds(answer, ignored))
 
     def of_usage(self, answer: Answer) -> ChatCompletionChunk:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from chalicelib.domain.releases import ReleaseConfig
-from chalicelib.domain.runs import Citation, Passage, Sent, Usage
+from chalicelib.domain.runs import Citation, Ending, Passage, Sent, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Draft:
     """What was left out on the way, in sentences for the run."""
     sent: Sent | None = None
     """What a model was sent."""
+    ended: Ending = Ending.STOP
 
 
 class Answerer(Protocol):

@@ -15,7 +15,7 @@ from chalicelib.domain.access import Principal
 from chalicelib.domain.identifiers import RunId
 from chalicelib.domain.prompts import PromptVersion
 from chalicelib.domain.releases import ReleaseConfig
-from chalicelib.domain.runs import Citation, Passage, Sent, Usage
+from chalicelib.domain.runs import Citation, Ending, Passage, Sent, Usage
 from chalicelib.errors import BadUpstream, InvalidRequest
 from chalicelib.ports.services import ModelGateway
 from fargate.generation.abstention import abstention
@@ -155,6 +155,7 @@ class _Answer:
             model=self._model,
             told=self._told(),
             sent=self._sent,
+            ended=self._ending(),
         )
 
     def _heard(self, piece: str, *, last: bool = False) -> str:
@@ -185,6 +186,11 @@ class _Answer:
             cite(marker, next((one.text for one in statements if marker in one.citations), ""), passages[number - 1])
             for marker, number in enumerate(self._marking.cited, 1)
         ]
+
+    def _ending(self) -> Ending:
+        if self._ended == "content_filter":
+            return Ending.CONTENT_FILTER
+        return Ending.LENGTH if self.is_full or self._ended == "length" else Ending.STOP
 
     def _told(self) -> list[str]:
         told = list(self._packed.left_out)

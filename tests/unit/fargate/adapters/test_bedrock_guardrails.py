@@ -105,7 +105,7 @@ def test_nothing_of_a_blocked_answer_is_heard(known: Knowledge, guardrails: Bedr
     """Not in the stream either: it begins when the whole answer was judged. The run tells the rule."""
     said, answer = answered(known, guardrails, "Everybody has weapons [1].")
     assert said == answer.answer == BLOCKED
-    assert (answer.abstained, answer.citations, answer.claims) == (True, [], [])
+    assert (answer.abstained, answer.citations, answer.claims, answer.ended) == (True, [], [], "content_filter")
     run = known.runs.get(known.tenant, RunId(answer.run_id))
     assert "weapons" not in f"{run.answer} {run.claims}"
     assert list(run.degraded) == ["The guardrail changed the answer: topicPolicy: Weapons (blocked)."]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from chalicelib.contracts.asking import (
 )
 from chalicelib.contracts.chat_completions import ChatCompletionChunk, ChatCompletionRequest, ChatQuestion
 from chalicelib.contracts.gateway_events import ChatEnd
+from chalicelib.domain.runs import Ending
 from chalicelib.errors import InvalidRequest, NotFound, RateLimited, Unavailable
 from fargate.generation.chat_completions import chunks, completion, notes, question_of
 from tests.fakes.answers import answer, passage
@@ -138,6 +140,16 @@ def test_an_answer_is_a_completion() -> None:
     place = note["url_citation"]
     assert (note["type"], place["title"], place["url"]) == ("url_citation", "leave.md", "urn:ragstone:document:doc_1")
     assert choice["message"]["content"][place["start_index"] : place["end_index"]] == "[1]"
+
+
+@pytest.mark.parametrize("ended", list(Ending))
+def test_a_completion_says_why_it_ends(ended: Ending) -> None:
+    """Whole or in chunks, in OpenAI's words: clients ask on where an answer was cut off."""
+    cut = answer().model_copy(update={"ended": ended})
+    assert json.loads(completion(cut, [], AT).model_dump_json())["choices"][0]["finish_reason"] == ended.value
+    *_, last, _ = streamed(RUN, TokenEvent(text="x"), DoneEvent(answer=cut))
+    assert isinstance(last, ChatCompletionChunk)
+    assert last.choices[0].finish_reason == ended
 
 
 def test_strict_clients_read_it_too() -> None:

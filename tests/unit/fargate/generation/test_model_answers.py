@@ -217,6 +217,7 @@ def test_what_was_left_out_is_told(known: Knowledge) -> None:
     assert any("cut after a sentence" in one or "more than the model is given" in one for one in run.degraded)
     assert any("not there" in one for one in run.degraded)
     assert any("cut off" in one for one in run.degraded)
+    assert answer.ended == run.ended == "length"
     assert len(told(known).encode()) < 100 * 3 + 300
 
 
@@ -304,3 +305,4 @@ def test_a_model_that_does_not_stop_is_stopped(known: Knowledge) -> None:
     run = known.runs.get(known.tenant, RunId(answer.run_id))
     assert run.answer == answer.answer
     assert "The model's answer was cut off after 48,000 bytes." in run.degraded
+    assert answer.ended == "length"
