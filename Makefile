@@ -10,10 +10,10 @@ EVERYDAY := "not aws and not browser and not drill"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix provider bench drill browser package templates deploy docs lock clean
+.PHONY: help run test test-emulator check fix provider bench drill browser package templates deploy docs lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(RUN_READY) ## Start the whole platform on this machine, sample documents loaded (Ctrl-C stops it)
 	@exec $(BIN)/ragstone up
@@ -21,6 +21,11 @@ run: $(RUN_READY) ## Start the whole platform on this machine, sample documents 
 test: $(DEV_READY) ## Run every test that needs no browser and no account
 	$(PYTEST) -m $(EVERYDAY) -n 2 --ignore tests/e2e
 	$(PYTEST) -m $(EVERYDAY) tests/e2e
+
+test-emulator: $(DEV_READY) ## Run the suites for a real AWS account against an emulator of it
+	@$(TOOLS)/emulator/bin/python -c 'import ministack' 2>/dev/null || $(PYTHON) -m venv $(TOOLS)/emulator
+	@$(TOOLS)/emulator/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/emulator.txt
+	$(BIN)/python -m tests.fakes.emulator $(TOOLS)/emulator/bin/python
 
 check: $(DEV_READY) ## Check format, lint, types, import rules and documents
 	$(BIN)/ruff format --check .

@@ -9,6 +9,6 @@ common=(--generate-hashes --no-emit-index-url --no-emit-find-links --no-header -
 uv pip compile pyproject.toml "${common[@]}" --extra services --extra pgvector --extra ocr --extra multilingual --extra dev -o requirements/dev.txt
 uv pip compile pyproject.toml "${common[@]}" --extra services --extra pgvector -c requirements/dev.txt -o requirements/run.txt
 # Tools that check the templates, each in an environment of its own.
-for tool in templates policies hardening; do
+for tool in templates policies hardening emulator; do
   uv pip compile "requirements/$tool.in" "${common[@]}" --no-strip-extras -o "requirements/$tool.txt"
 done
