@@ -6,7 +6,7 @@ TOOLS := build/tools
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 PYTEST := $(BIN)/python -m pytest
-EVERYDAY := "not aws and not browser and not drill"
+EVERYDAY := "not aws and not browser and not drill and not emulator"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -22,7 +22,7 @@ test: $(DEV_READY) ## Run every test that needs no browser and no account
 	$(PYTEST) -m $(EVERYDAY) -n 2 --ignore tests/e2e
 	$(PYTEST) -m $(EVERYDAY) tests/e2e
 
-test-emulator: $(DEV_READY) ## Run the suites for a real AWS account against an emulator of it
+test-emulator: $(DEV_READY) ## Run the suites for a real AWS account, and deploy, on an emulator of it
 	@$(TOOLS)/emulator/bin/python -c 'import ministack' 2>/dev/null || $(PYTHON) -m venv $(TOOLS)/emulator
 	@$(TOOLS)/emulator/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/emulator.txt
 	$(BIN)/python -m tests.fakes.emulator $(TOOLS)/emulator/bin/python

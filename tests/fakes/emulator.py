@@ -1,5 +1,5 @@
 """
-Runs the suites for a real account against an emulator of AWS: ``python -m tests.fakes.emulator PYTHON [ARGUMENT …]``.
+Runs the suites for a real account, and the deployment, on an emulator: ``python -m tests.fakes.emulator PYTHON``.
 
 *PYTHON* is that of an environment with ministack, which `make test-emulator` makes. S3 Vectors it has not.
 """
@@ -17,7 +17,7 @@ from tests.e2e.running import free_port
 from tests.fakes.serving import eventually
 
 START_S = 60
-SUITES = ("tests/aws", "--ignore", "tests/aws/test_vectors.py", "-m", "aws")
+SUITES = ("tests/aws", "tests/emulator", "--ignore", "tests/aws/test_vectors.py", "-m", "aws or emulator")
 # Most of what they do is wait for leases and URLs to end.
 AT_ONCE = ("-n", "6", "--dist", "worksteal")
 
