@@ -67,34 +67,35 @@ class Account:
 
     def tables(self, *families: TableName) -> str:
         """Make tables as the templates do; give the prefix of their names."""
-        dynamodb = self.client("dynamodb")
+        dynamodb, prefix = self.client("dynamodb"), self._own()
         for table in families:
-            made = definition(table, self.prefix)
+            made = definition(table, prefix)
             dynamodb.create_table(**made)
             self.made.callback(dynamodb.delete_table, TableName=made["TableName"])
         for table in families:
-            dynamodb.get_waiter("table_exists").wait(TableName=definition(table, self.prefix)["TableName"])
-        return self.prefix
+            dynamodb.get_waiter("table_exists").wait(TableName=definition(table, prefix)["TableName"])
+        return prefix
 
-    def empty_tables(self, *families: TableName) -> None:
+    def empty_tables(self, prefix: str, *families: TableName) -> None:
         """Remove every row of tables of this run."""
         dynamodb = self.client("dynamodb")
         for table in families:
-            name = definition(table, self.prefix)["TableName"]
+            name = definition(table, prefix)["TableName"]
             for page in dynamodb.get_paginator("scan").paginate(TableName=name, ProjectionExpression="pk, sk"):
                 for row in page["Items"]:
                     dynamodb.delete_item(TableName=name, Key=row)
 
-    def await_index(self, table: TableName, index: IndexName) -> None:
+    def await_index(self, prefix: str, table: TableName, index: IndexName) -> None:
         """Wait until a secondary index shows what was written: the rows that have a place in it, and no others."""
-        name, ends = definition(table, self.prefix)["TableName"], time.monotonic() + LAG_S
+        name, ends = definition(table, prefix)["TableName"], time.monotonic() + LAG_S
         while (shown := self._places(name, index, IndexName=index.value)) != self._places(name, index):
             assert time.monotonic() < ends, f"{index} of {name} still shows {len(shown)} rows"
             time.sleep(0.2)
 
     def buckets(self) -> dict[Bucket, str]:
         """Make buckets; say what each is called."""
-        s3, names = self.client("s3"), {bucket: f"{self.prefix}{bucket}" for bucket in Bucket}
+        s3, prefix = self.client("s3"), self._own()
+        names = {bucket: f"{prefix}{bucket}" for bucket in Bucket}
         place = {} if self.region == "us-east-1" else {"LocationConstraint": self.region}
         for name in names.values():
             s3.create_bucket(Bucket=name, **({"CreateBucketConfiguration": place} if place else {}))
@@ -111,21 +112,25 @@ class Account:
 
     def queues(self) -> dict[QueueName, str]:
         """Make queues with those of their dead letters; say where each is."""
-        prefix = f"{self.prefix}{next(self._numbers)}-"
+        prefix = self._own()
         return {queue: self._queue(f"{prefix}{queue}") for queue in QueueName}
 
     def secrets(self) -> str:
         """Give a prefix for names of secrets, and remove in the end what bears it."""
-        prefix = f"{self.prefix}{next(self._numbers)}/"
+        prefix = self._own()
         self.made.callback(self._remove_secrets, prefix)
         return prefix
 
     def vector_bucket(self) -> str:
         """Make a vector bucket; give its name."""
-        vectors, name = self.client("s3vectors"), f"{self.prefix}vectors"
+        vectors, name = self.client("s3vectors"), f"{self._own()}vectors"
         vectors.create_vector_bucket(vectorBucketName=name)
         self.made.callback(vectors.delete_vector_bucket, vectorBucketName=name)
         return name
+
+    def _own(self) -> str:
+        """Give what names begin with that are used once."""
+        return f"{self.prefix}{next(self._numbers)}-"
 
     def _queue(self, name: str) -> str:
         dead = self._made_queue(f"{name}-dead", {})

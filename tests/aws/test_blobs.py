@@ -13,12 +13,6 @@ from tests.aws.account import Account, WaitingClock
 from tests.contract.blobs_contract import BlobsContract, Fetch, Send
 
 
-@pytest.fixture(scope="module")
-def buckets(account: Account) -> Mapping[Bucket, str]:
-    """Make the buckets once."""
-    return account.buckets()
-
-
 @pytest.mark.aws
 class TestS3OnAws(BlobsContract):
     """S3 itself."""

@@ -21,14 +21,8 @@ class _Patient(DynamoDbTable):
     def query(self, query: Query) -> Page:
         """See `Table.query`."""
         if query.index is not None:
-            self.account.await_index(query.table, query.index)
+            self.account.await_index(self._prefix, query.table, query.index)
         return super().query(query)
-
-
-@pytest.fixture(scope="module")
-def prefix(account: Account) -> str:
-    """Make the tables once: it takes half a minute."""
-    return account.tables(*FAMILIES)
 
 
 @pytest.mark.aws
@@ -38,7 +32,7 @@ class TestDynamoDbOnAws(TableContract):
     @pytest.fixture
     def table(self, clock: HandClock, account: Account, table_prefix: str) -> Table:
         """Give an empty table."""
-        account.empty_tables(*FAMILIES)
+        account.empty_tables(table_prefix, *FAMILIES)
         table = _Patient(account.client("dynamodb"), table_prefix, clock)
         table.account = account
         return table
