@@ -52,6 +52,15 @@ class Recovery:
         before = self._untouched_since()
         return sum(self._recover(tenant, job, before) for tenant, job in self.stores.jobs.unfinished(before))
 
+    def begin_uploads(self) -> int:
+        """Begin with files that were uploaded, where nothing tells of them; give how many."""
+        unfinished = self.stores.jobs.unfinished(self.clock.now())
+        return sum(self._begin_upload(tenant, job) for tenant, job in unfinished if awaits_upload(job))
+
+    def _begin_upload(self, tenant: Tenant, job: Job) -> bool:
+        with act_for(tenant):
+            return self._begun(tenant, job)
+
     def _untouched_since(self) -> datetime:
         oldest_waiting_s = self.stores.queue.depth(QueueName.INGESTION).oldest_s
         return self.clock.now() - timedelta(seconds=STALE_AFTER_S + oldest_waiting_s)
@@ -86,14 +95,18 @@ class Recovery:
         return True
 
     def _recover_upload(self, tenant: Tenant, job: Job) -> bool:
-        assert job.document_id is not None
-        raw = keys.raw_blob(tenant, job.document_id, ingested_by(job.job_id))
-        if self.stores.blobs.head(raw) is not None:
-            messages.send(self.stores.queue, tenant, begin_after_upload(self.stores, self.clock, tenant, job))
+        if self._begun(tenant, job):
             return True
         if job.created_at > self.clock.now() - timedelta(seconds=UPLOAD_WAIT_S):
             return False
         self._give_up(tenant, job, Rejection("upload_expired", "Its bytes were never uploaded; submit it again."))
+        return True
+
+    def _begun(self, tenant: Tenant, job: Job) -> bool:
+        assert job.document_id is not None
+        if self.stores.blobs.head(keys.raw_blob(tenant, job.document_id, ingested_by(job.job_id))) is None:
+            return False
+        messages.send(self.stores.queue, tenant, begin_after_upload(self.stores, self.clock, tenant, job))
         return True
 
     def _give_up(self, tenant: Tenant, job: Job, why: Rejection) -> None:

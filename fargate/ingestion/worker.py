@@ -52,6 +52,7 @@ class WorkerOptions:
     retry_s: float = 4
     recover_every_s: float = 300
     sweeps_begun_every_s: float = 3_600
+    uploads_begun_every_s: float = 5
     embedded_at_once: int = EMBEDDED_AT_ONCE
     chance: random.Random = field(default_factory=random.Random)
 
@@ -70,9 +71,11 @@ class IngestionWorker:
         self._batches = Batches(stores, clock)
         self._in_flight: dict[asyncio.Task[None], Delivery] = {}
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, *, looks_for_uploads: bool = False) -> None:
         """
         Work until *stop* is set, then finish what is in hand, or give it back after ``grace_s``.
+
+        It *looks for uploads* where nothing tells it of them, as S3's events do.
 
         Whatever fails is logged and tried again; this ends by *stop* or cancellation only.
         """
@@ -83,6 +86,9 @@ class IngestionWorker:
             asyncio.create_task(_keep_doing(self.recover, options.recover_every_s, "recovery_failed")),
             asyncio.create_task(_keep_doing(self.begin_sweeps, options.sweeps_begun_every_s, "sweeps_not_begun")),
         ]
+        if looks_for_uploads:
+            looking = _keep_doing(self.begin_uploads, options.uploads_begun_every_s, "uploads_not_begun")
+            aside.append(asyncio.create_task(looking))
         try:
             while not stop.is_set():
                 received = await self._take_in()
@@ -105,6 +111,10 @@ class IngestionWorker:
     async def recover(self) -> int:
         """See `Recovery.recover`."""
         return await asyncio.to_thread(self._recovery.recover)
+
+    async def begin_uploads(self) -> int:
+        """See `Recovery.begin_uploads`."""
+        return await asyncio.to_thread(self._recovery.begin_uploads)
 
     async def begin_sweeps(self) -> int:
         """See `Sweeper.begin_due`."""

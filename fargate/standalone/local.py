@@ -74,7 +74,8 @@ class _Local:
                 await first_start.ensure_sample_release(self.platform.ingestor, base.table, admin, base.clock)
         async with AsyncExitStack() as running:
             running.push_async_callback(self.platform.leave)
-            await running.enter_async_context(working(self.platform))
+            # S3's events go to nobody here; the platform's own door for uploads tells of them itself.
+            await running.enter_async_context(working(self.platform, looks_for_uploads=base.file_blobs is None))
             app = running.enter_context(_app(self.platform, asyncio.get_running_loop()))
             await running.enter_async_context(serving(app, listening))
             _leave_to_the_end()

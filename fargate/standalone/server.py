@@ -69,10 +69,11 @@ async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]
 
 
 @asynccontextmanager
-async def working(services: Services) -> AsyncIterator[None]:
+async def working(services: Services, *, looks_for_uploads: bool = False) -> AsyncIterator[None]:
     """Run the ingestion worker and the schedules beside, and let them finish or give back what they have in hand."""
     stop = asyncio.Event()
-    tasks = [asyncio.create_task(one.run(stop)) for one in (services.worker, services.scheduler)]
+    working = services.worker.run(stop, looks_for_uploads=looks_for_uploads)
+    tasks = [asyncio.create_task(working), asyncio.create_task(services.scheduler.run(stop))]
     try:
         yield
     finally:

@@ -104,6 +104,18 @@ def test_an_upload_whose_event_was_lost_is_ingested(disk: Disk, site: Site) -> N
     assert Contents.of(disk.folder).visible() == {"leave": ["One."]}
 
 
+def test_uploads_are_looked_for_where_nothing_tells_of_them(disk: Disk, site: Site) -> None:
+    """Those that have arrived are begun with once, without waiting until something must have been lost."""
+    document_id, job_id = open_upload(site)
+    disk.clock.advance(1)
+    assert asyncio.run(site.worker.begin_uploads()) == 0
+    disk.blobs.put(keys.raw_blob(ADA.tenant, DocumentId(document_id), ingested_by(JobId(job_id))), b"One.")
+    assert asyncio.run(site.worker.begin_uploads()) == 1
+    assert asyncio.run(site.worker.begin_uploads()) == 0
+    site.work()
+    assert Contents.of(disk.folder).visible() == {"leave": ["One."]}
+
+
 def test_an_upload_that_never_came_is_given_up(disk: Disk, site: Site) -> None:
     """Long after its URL closed the document is failed, and says why."""
     open_upload(site)
