@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from chalicelib.domain.access import Tenant
-from chalicelib.domain.acting import Everyone, acting_for
+from chalicelib.domain.acting import PLATFORM, Everyone, act_for, acting_for
 from chalicelib.ports.blobs import BlobInfo, BlobKey, BlobStore, Bucket, Presigned, UploadTerms
 from chalicelib.ports.table import Item, Key, Operation, Page, Put, Query, Table
 from chalicelib.repositories import keys
@@ -50,7 +50,12 @@ class TenantBoundTable:
 
 
 class TenantBoundBlobs:
-    """`BlobStore`, for the tenant at hand; the platform itself has no blobs."""
+    """
+    `BlobStore`, for the tenant at hand; the platform itself has no blobs.
+
+    It signs the URLs, though: one lives no longer than the credentials that signed it, and a tenant's own end within
+    an hour.
+    """
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
@@ -90,12 +95,14 @@ class TenantBoundBlobs:
     def presign_upload(self, key: BlobKey, terms: UploadTerms, *, expires_s: int) -> Presigned:
         """See `BlobStore.presign_upload`."""
         _check_blobs(key.path)
-        return self._blobs.presign_upload(key, terms, expires_s=expires_s)
+        with act_for(PLATFORM):
+            return self._blobs.presign_upload(key, terms, expires_s=expires_s)
 
     def presign_download(self, key: BlobKey, *, name: str, expires_s: int) -> Presigned:
         """See `BlobStore.presign_download`."""
         _check_blobs(key.path)
-        return self._blobs.presign_download(key, name=name, expires_s=expires_s)
+        with act_for(PLATFORM):
+            return self._blobs.presign_download(key, name=name, expires_s=expires_s)
 
 
 def check_names(names: Sequence[str], beginning: str) -> None:

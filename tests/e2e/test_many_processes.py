@@ -45,8 +45,12 @@ OVER_ALL_TENANTS = {
     ("dynamodb:PutItem", "config"),
     ("dynamodb:PutItem", "audit"),
     ("dynamodb:Query", "jobs/index"),
+    ("s3:PutObject", "raw"),
 }
-"""All that the services ask of tables and buckets as themselves: API keys, who made them, and what work is due."""
+"""
+All that is asked of tables and buckets by the services' own credentials: API keys, who made them, what work is due, and
+what a presigned URL lets a client do.
+"""
 
 ACME = Tenant(TenantId("acme"))
 
