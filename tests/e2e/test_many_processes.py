@@ -46,6 +46,7 @@ OVER_ALL_TENANTS = {
     ("dynamodb:PutItem", "audit"),
     ("dynamodb:Query", "jobs/index"),
     ("s3:PutObject", "raw"),
+    ("s3:PutObject", "imports"),
 }
 """
 All that is asked of tables and buckets by the services' own credentials: API keys, who made them, what work is due, and
