@@ -91,6 +91,7 @@ class Core:
             feedback_origins=self.settings.allowed_origins,
             link_hosts=self.settings.link_hosts,
             run_retention_days=self.settings.run_retention_days,
+            feedback_retention_days=self.settings.feedback_retention_days,
             feedback_daily_cap=self.settings.feedback_daily_cap,
         )
         return Tenants(self.table, configured)

@@ -147,6 +147,12 @@ class Settings(BaseModel):
     run_retention_days: int = Field(
         30, ge=1, le=3_650, description="How long runs are kept, where a tenant does not decide it."
     )
+    feedback_retention_days: int = Field(
+        365,
+        ge=1,
+        le=3_650,
+        description="How long feedback is kept from when something was said last, likewise.",
+    )
     feedback_daily_cap: int = Field(
         10_000,
         ge=0,

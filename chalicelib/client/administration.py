@@ -68,9 +68,9 @@ class Administration(Caller):
         """Change a budget; with *if_version*, only if it still has that one."""
         return self._change(f"/budgets/{quoted(name)}", request, BudgetView, if_version)
 
-    def delete_budget(self, name: str) -> BudgetView:
-        """Take a budget away."""
-        return self._delete(f"/budgets/{quoted(name)}", BudgetView)
+    def delete_budget(self, name: str, *, if_version: int | None = None) -> BudgetView:
+        """Take a budget away; with *if_version*, only if it still has that one."""
+        return self._delete(f"/budgets/{quoted(name)}", BudgetView, if_version)
 
     def usage(self, query: UsageQuery | None = None) -> UsageReport:
         """Say how many tokens the calls of models took and what they cost."""

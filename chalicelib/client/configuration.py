@@ -152,9 +152,9 @@ class Configuration(Caller):
         """Change a route; with *if_version*, only if it still has that one."""
         return self._change(f"/routes/{quoted(name)}", request, RouteView, if_version)
 
-    def delete_route(self, name: str) -> RouteView:
-        """Take a route away."""
-        return self._delete(f"/routes/{quoted(name)}", RouteView)
+    def delete_route(self, name: str, *, if_version: int | None = None) -> RouteView:
+        """Take a route away; with *if_version*, only if it still has that one."""
+        return self._delete(f"/routes/{quoted(name)}", RouteView, if_version)
 
     def test_route(self, name: str) -> RouteTest:
         """Try every deployment of a route once."""

@@ -80,9 +80,9 @@ class Knowledge(Caller):
         """Change when a schedule runs, or what it takes in."""
         return self._change(f"/schedules/{quoted(name)}", patch, ScheduleView, if_revision)
 
-    def delete_schedule(self, name: str) -> ScheduleView:
-        """Take a schedule away."""
-        return self._delete(f"/schedules/{quoted(name)}", ScheduleView)
+    def delete_schedule(self, name: str, *, if_version: int | None = None) -> ScheduleView:
+        """Take a schedule away; with *if_version*, only if it still has that one."""
+        return self._delete(f"/schedules/{quoted(name)}", ScheduleView, if_version)
 
     def run_schedule(self, name: str) -> JobView:
         """Run a schedule now."""

@@ -29,6 +29,12 @@ class TenantPatch(RequestModel):
     run_retention_days: int | None = Field(
         None, ge=1, le=MAX_RETENTION_DAYS, description="How long runs made from now on are kept"
     )
+    feedback_retention_days: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_RETENTION_DAYS,
+        description="How long feedback given from now on is kept, from when its person said something last",
+    )
     feedback_daily_cap: int | None = Field(
         None, ge=0, le=MAX_FEEDBACK_DAILY_CAP, description="How many pieces of feedback pages may send in a day"
     )
@@ -45,6 +51,7 @@ class TenantView(ResponseModel):
     feedback_origins: list[str]
     link_hosts: list[str]
     run_retention_days: int
+    feedback_retention_days: int
     feedback_daily_cap: int
     version: int
     updated_at: Timestamp | None

@@ -19,12 +19,13 @@ class TenantSettings:
 
     *feedback_origins* are the origins whose pages may send feedback with a token, ``*`` for all; *link_hosts* the hosts
     that answers may link to, ``*.example.com`` for all below one. *feedback_daily_cap* is how many pieces of feedback
-    pages may send in a day, in UTC.
+    pages may send in a day, in UTC. Runs are kept for so many days, and feedback from when something was said last.
     """
 
     feedback_origins: Sequence[str] = ()
     link_hosts: Sequence[str] = ()
     run_retention_days: int = 30
+    feedback_retention_days: int = 365
     feedback_daily_cap: int = 10_000
     updated_at: datetime | None = None
     updated_by: str | None = None

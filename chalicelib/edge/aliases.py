@@ -91,7 +91,7 @@ def change_alias(call: Call[AliasPatch]) -> AliasView:
     """From the next question on. `live` is moved by `POST /releases/{release}/promote`."""
     current = _reached(call)
     _refuse_live(current.name)
-    _check_version(call, current)
+    call.check_version(f"Alias {current.name!r}", current.version)
     release = reached(call, call.input.release)
     refuse_adhoc(release)
     wanted = replace(
@@ -116,7 +116,7 @@ def delete_alias(call: Call[NoQuery]) -> AliasView:
     """Questions that name it are not found from then on; what it was stays on record. `live` cannot be deleted."""
     current = _reached(call)
     _refuse_live(current.name)
-    _check_version(call, current)
+    call.check_version(f"Alias {current.name!r}", current.version)
     note = call.note("alias.delete", f"aliases/{current.name}")
     return AliasView.model_validate(call.edge.aliases.delete(call.principal.tenant, current, note))
 
@@ -127,12 +127,6 @@ def _reached(call: Call[Any]) -> Alias:
     if not is_reached(call, alias):
         raise NotFound(f"There is no alias {alias.name!r}.")
     return alias
-
-
-def _check_version(call: Call[Any], current: Alias) -> None:
-    """Raise `Conflict` where the request is for another version than the alias has."""
-    if call.if_match not in {None, current.version}:
-        raise Conflict(f"Alias {current.name!r} has version {current.version} by now; read it again.")
 
 
 def is_reached(call: Call[Any], alias: Alias) -> bool:

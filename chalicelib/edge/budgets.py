@@ -79,8 +79,7 @@ def change_budget(call: Call[BudgetPatch]) -> BudgetView:
     now = call.edge.clock.now()
 
     def change(budget: Budget) -> Budget:
-        if call.if_match is not None and call.if_match != budget.version:
-            raise Conflict(f"Budget {budget.name!r} has version {budget.version} by now; read it again.")
+        call.check_version(f"Budget {budget.name!r}", budget.version)
         changed = replace(budget, **call.input.changed())  # type: ignore[arg-type]
         return replace(changed, updated_at=now, updated_by=call.principal.subject)
 
@@ -90,13 +89,19 @@ def change_budget(call: Call[BudgetPatch]) -> BudgetView:
 
 
 @budgets.delete(
-    "/budgets/{budget}", permission=Permission.BUDGETS_MANAGE, returns=BudgetView, summary="Delete a budget"
+    "/budgets/{budget}",
+    permission=Permission.BUDGETS_MANAGE,
+    returns=BudgetView,
+    one_revision=True,
+    summary="Delete a budget",
 )
 def delete_budget(call: Call[NoQuery]) -> BudgetView:
     """One of the same name, scope and period that is made later goes on counting where it stopped."""
-    name = call.path["budget"]
-    note = call.note("budget.delete", f"budgets/{name}")
-    return _view(call, call.edge.budgets.delete(call.principal.tenant, name, note))
+    tenant = call.principal.tenant
+    budget = call.edge.budgets.get(tenant, call.path["budget"])
+    call.check_version(f"Budget {budget.name!r}", budget.version)
+    note = call.note("budget.delete", f"budgets/{budget.name}")
+    return _view(call, call.edge.budgets.delete(tenant, budget, note))
 
 
 def _view(call: Call[Any], budget: Budget) -> BudgetView:

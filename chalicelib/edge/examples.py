@@ -321,6 +321,7 @@ _TENANT = TenantView(
     feedback_origins=["https://chat.example"],
     link_hosts=["*.example.com"],
     run_retention_days=90,
+    feedback_retention_days=365,
     feedback_daily_cap=10_000,
     version=2,
     updated_at=_AT,

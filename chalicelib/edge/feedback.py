@@ -21,7 +21,7 @@ from chalicelib.contracts.feedback import (
 )
 from chalicelib.contracts.feedback_rendering import feedback_detail, feedback_view
 from chalicelib.contracts.queries import NoQuery
-from chalicelib.domain.access import Permission, may_use_index
+from chalicelib.domain.access import Permission, Tenant, may_use_index
 from chalicelib.domain.feedback import (
     MAX_PUBLIC_BODY_BYTES,
     Feedback,
@@ -40,7 +40,7 @@ from chalicelib.edge.dependencies import Edge
 from chalicelib.edge.feedback_access import ANY_ORIGIN, reachable, withheld_among
 from chalicelib.edge.operations import Call, Method, PageCall, Repeat, Resource
 from chalicelib.edge.run_access import visible_run
-from chalicelib.errors import Conflict, InvalidRequest, NotFound
+from chalicelib.errors import InvalidRequest, NotFound
 
 feedback = Resource("feedback", "What people think of answers")
 
@@ -83,7 +83,7 @@ def put_public_feedback(call: PageCall[PublicFeedback]) -> FeedbackReceipt:
     run = edge.runs.get(scope.tenant, scope.run_id)
     opinion = _checked(run, call.input.opinion())
     _charge(call)
-    given = edge.feedback.give(scope.tenant, run, scope.subject, _said(edge, Source.BROWSER, opinion))
+    given = _give(edge, scope.tenant, run, scope.subject, Source.BROWSER, opinion)
     _count(edge, Source.BROWSER, opinion)
     return _receipt(given)
 
@@ -135,7 +135,7 @@ def create_feedback(call: Call[FeedbackCreate]) -> FeedbackView:
     run = edge.runs.get(tenant, RunId(call.input.run_id))
     opinion = _checked(run, call.input.opinion())
     subject = giver(tenant, run, call.input.user)
-    given = edge.feedback.give(tenant, run, subject, _said(edge, Source.SERVER, opinion))
+    given = _give(edge, tenant, run, subject, Source.SERVER, opinion)
     _count(edge, Source.SERVER, opinion)
     return feedback_view(given)
 
@@ -192,8 +192,7 @@ def triage_feedback(call: Call[TriagePatch]) -> FeedbackView:
     now = call.edge.clock.now()
 
     def change(standing: Feedback) -> Triage:
-        if call.if_match is not None and call.if_match != standing.version:
-            raise Conflict(f"Feedback {wanted} has version {standing.version} by now; read it again.")
+        call.check_version(f"Feedback {wanted}", standing.version)
         changed: Any = call.input.changed()
         return replace(standing.triage, **changed, updated_at=now, updated_by=call.principal.subject)
 
@@ -235,8 +234,9 @@ def _charge(call: PageCall[Any]) -> None:
     call.edge.feedback_limits.charge(call.scope, cap, call.edge.clock.now())
 
 
-def _said(edge: Edge, source: Source, opinion: Opinion) -> Revision:
-    return Revision(1, edge.clock.now(), source, opinion)
+def _give(edge: Edge, tenant: Tenant, run: Run, subject: str, source: Source, opinion: Opinion) -> Feedback:
+    said = Revision(1, edge.clock.now(), source, opinion)
+    return edge.feedback.give(tenant, run, subject, said, days=edge.tenants.get(tenant).feedback_retention_days)
 
 
 def _count(edge: Edge, source: Source, opinion: Opinion | None) -> None:

@@ -19,7 +19,7 @@ from chalicelib.contracts.queries import NoQuery
 from chalicelib.domain.access import Permission, Principal
 from chalicelib.domain.feedback import FeedbackScope
 from chalicelib.edge.dependencies import Edge
-from chalicelib.errors import RagError
+from chalicelib.errors import Conflict, RagError
 from chalicelib.repositories.audit import Note
 
 InputT = TypeVar("InputT", bound=BaseModel)
@@ -70,6 +70,11 @@ class Call(Visit[InputT]):
     def note(self, action: str, resource: str) -> Note:
         """Give what tells the audit log of a change; see `AuditEvent`."""
         return self.edge.audit.note(self.principal, action, resource)
+
+    def check_version(self, of: str, current: int) -> None:
+        """Raise `Conflict` where the request is for another version than the *current* one of what *of* names."""
+        if self.if_match not in {None, current}:
+            raise Conflict(f"{of} has version {current} by now; read it again.")
 
 
 @dataclass(frozen=True, slots=True)

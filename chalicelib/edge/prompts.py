@@ -91,8 +91,7 @@ def change_prompt(call: Call[PromptPatch]) -> PromptView:
     tenant, name, now = call.principal.tenant, call.path["prompt"], call.edge.clock.now()
 
     def change(prompt: Prompt) -> Prompt:
-        if call.if_match is not None and call.if_match != prompt.version:
-            raise Conflict(f"Prompt {name!r} has revision {prompt.version} by now; read it again.")
+        call.check_version(f"Prompt {name!r}", prompt.version)
         labels = _labels(prompt, call.input.labels)
         described = prompt.description if call.input.description is None else call.input.description
         return replace(prompt, labels=labels, description=described, updated_at=now, updated_by=call.principal.subject)

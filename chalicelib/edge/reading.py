@@ -97,16 +97,18 @@ def refuse_body(operation: Operation, request: Request) -> None:
         raise InvalidRequest("This operation takes no body.")
 
 
-def revision_of(request: Request) -> int | None:
+def revision_of(operation: Operation, request: Request) -> int | None:
     """
     Give the revision that ``If-Match`` names, or None for any.
 
-    Raises `InvalidRequest` unless it is one entity tag or a star (RFC 9110, section 13.1.1); one that this platform
-    never gave is a revision that nothing has.
+    Raises `InvalidRequest` unless it is one entity tag or a star (RFC 9110, section 13.1.1), or where *operation* would
+    change something whatever its revision is; a tag that this platform never gave is a revision that nothing has.
     """
     given = request.headers.get("if-match", "*").strip()
-    if given == "*":
+    if given == "*" or operation.method is Method.GET:
         return None
+    if not operation.takes_if_match:
+        raise InvalidRequest("This operation does not look at revisions; leave If-Match out.")
     if not _ENTITY_TAG.fullmatch(given):
         raise InvalidRequest('If-Match must be one ETag in its quotes, such as "3", or a star.')
     return int(given[1:-1]) if _REVISION.fullmatch(given) else _NO_REVISION

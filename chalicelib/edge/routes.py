@@ -94,8 +94,7 @@ def change_route(call: Call[RoutePatch]) -> RouteView:
     tenant, now = call.principal.tenant, call.edge.clock.now()
 
     def change(route: Route) -> Route:
-        if call.if_match is not None and call.if_match != route.version:
-            raise Conflict(f"Route {route.name!r} has version {route.version} by now; read it again.")
+        call.check_version(f"Route {route.name!r}", route.version)
         changed = _changed(route, call.input)
         _check(call.edge, tenant, changed)
         return replace(changed, updated_at=now, updated_by=call.principal.subject)
@@ -106,14 +105,22 @@ def change_route(call: Call[RoutePatch]) -> RouteView:
     )
 
 
-@routes.delete("/routes/{route}", permission=Permission.ROUTES_MANAGE, returns=RouteView, summary="Delete a route")
+@routes.delete(
+    "/routes/{route}",
+    permission=Permission.ROUTES_MANAGE,
+    returns=RouteView,
+    one_revision=True,
+    summary="Delete a route",
+)
 def delete_route(call: Call[NoQuery]) -> RouteView:
     """Its versions are kept. Fails with 409 while another route falls back or degrades to it."""
     tenant, name = call.principal.tenant, call.path["route"]
+    route = call.edge.routes.get(tenant, name)
+    call.check_version(f"Route {name!r}", route.version)
     users = [one.name for one in call.edge.routes.all(tenant).values() if name in (*one.fallbacks, one.degrade_to)]
     if users:
         raise Conflict(f"Routes {', '.join(users)} fall back or degrade to {name!r}; change them first.")
-    return RouteView.model_validate(call.edge.routes.delete(tenant, name, call.note("route.delete", f"routes/{name}")))
+    return RouteView.model_validate(call.edge.routes.delete(tenant, route, call.note("route.delete", f"routes/{name}")))
 
 
 @routes.act(

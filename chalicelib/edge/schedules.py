@@ -93,8 +93,7 @@ def change_schedule(call: Call[SchedulePatch]) -> ScheduleView:
     given, name, now = call.input, _reached(call).name, call.edge.clock.now()
 
     def change(schedule: Schedule) -> Schedule:
-        if call.if_match is not None and call.if_match != schedule.version:
-            raise Conflict(f"Schedule {name!r} has revision {schedule.version} by now; read it again.")
+        call.check_version(f"Schedule {name!r}", schedule.version)
         if given.ingestion is not None and schedule.kind is not ScheduleKind.SYNC:
             raise InvalidRequest(f"Schedule {name!r} takes in nothing; leave out ingestion.")
         cron, zone = given.cron or schedule.cron, given.time_zone or schedule.time_zone
@@ -114,13 +113,18 @@ def change_schedule(call: Call[SchedulePatch]) -> ScheduleView:
 
 
 @schedules.delete(
-    "/schedules/{schedule}", permission=Permission.DOCUMENTS_WRITE, returns=ScheduleView, summary="Delete a schedule"
+    "/schedules/{schedule}",
+    permission=Permission.DOCUMENTS_WRITE,
+    returns=ScheduleView,
+    one_revision=True,
+    summary="Delete a schedule",
 )
 def delete_schedule(call: Call[NoQuery]) -> ScheduleView:
     """Jobs that came of it go on."""
-    name = _reached(call).name
-    note = call.note("schedule.delete", f"schedules/{name}")
-    return ScheduleView.model_validate(call.edge.schedules.delete(call.principal.tenant, name, note))
+    schedule = _reached(call)
+    call.check_version(f"Schedule {schedule.name!r}", schedule.version)
+    note = call.note("schedule.delete", f"schedules/{schedule.name}")
+    return ScheduleView.model_validate(call.edge.schedules.delete(call.principal.tenant, schedule, note))
 
 
 @schedules.act(

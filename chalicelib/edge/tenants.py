@@ -75,6 +75,7 @@ def _view(call: Call[Any], settings: TenantSettings) -> TenantView:
         feedback_origins=list(settings.feedback_origins),
         link_hosts=list(settings.link_hosts),
         run_retention_days=settings.run_retention_days,
+        feedback_retention_days=settings.feedback_retention_days,
         feedback_daily_cap=settings.feedback_daily_cap,
         version=settings.version,
         updated_at=settings.updated_at,

@@ -86,7 +86,7 @@ def _called(
             raise _refusal(principal, permission)
         place = reading.path_of(operation, path)
         given = reading.query_of(request)
-        if_match = reading.revision_of(request) if operation.takes_if_match else None
+        if_match = reading.revision_of(operation, request)
         if not operation.takes_body:
             reading.refuse_body(operation, request)
             call = Call(edge, reading.validated(operation.input, given), place, principal, if_match)

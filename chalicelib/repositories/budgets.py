@@ -61,12 +61,11 @@ class Budgets:
         )
         return changed
 
-    def delete(self, tenant: Tenant, name: str, note: Note | None = None) -> Budget:
-        """Take the budget away; what it counted stays. Raises as `update` does."""
-        current = self.get(tenant, name)
-        gone = Delete(keys.budget(tenant, name), if_version=current.version)
-        self._write(name, gone, *told(note, _budgets.dump(current), None))
-        return current
+    def delete(self, tenant: Tenant, budget: Budget, note: Note | None = None) -> Budget:
+        """Take *budget* away and give it; what it counted stays. Raises `Conflict` if it has another version by now."""
+        gone = Delete(keys.budget(tenant, budget.name), if_version=budget.version)
+        self._write(budget.name, gone, *told(note, _budgets.dump(budget), None))
+        return budget
 
     def _write(self, name: str, *operations: Put | Delete) -> None:
         try:

@@ -40,13 +40,19 @@ class FeedbackBook:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def give(self, tenant: Tenant, run: Run, subject: str, said: Revision) -> Feedback:
+    def give(self, tenant: Tenant, run: Run, subject: str, said: Revision, *, days: int) -> Feedback:
         """
         Store what a hashed *subject* said about *run*, whatever the number in *said*; the same again changes nothing.
 
-        Raises `Conflict` when it goes on changing meanwhile.
+        It is kept for *days* from then on, and not for less than was said before. Raises `Conflict` when it goes on
+        changing meanwhile.
         """
-        self._link(tenant, run, feedback_id(tenant, run.run_id, subject))
+        wanted = feedback_id(tenant, run.run_id, subject)
+        until = int(said.at.timestamp()) + days * 86_400
+        before = self._table.get(keys.feedback(tenant, wanted))
+        if before and before.expires_at:
+            until = max(until, before.expires_at)
+        self._link(tenant, run, wanted, until)
 
         def change(standing: Feedback | None) -> Feedback:
             if standing is None:
@@ -54,7 +60,7 @@ class FeedbackBook:
             merged = changed(standing, said.at, said.source, said.opinion)
             return replace(merged, documents=tuple(sorted({*merged.documents, *mentioned(run)})))
 
-        given = self._changed(tenant, feedback_id(tenant, run.run_id, subject), change)
+        given = self._changed(tenant, wanted, change, until)
         assert given is not None
         return given
 
@@ -83,8 +89,7 @@ class FeedbackBook:
 
     def history(self, tenant: Tenant, wanted: FeedbackId) -> list[Revision]:
         """Give everything that was said, oldest first."""
-        key = keys.feedback_revision(tenant, wanted, 0)
-        return [_revisions.load(item) for item in self._rows(key.partition, "revision#")]
+        return [_revisions.load(item) for item in self._past(tenant, wanted)]
 
     def list(
         self, tenant: Tenant, wanted: FeedbackFilter, *, limit: int, cursor: str | None
@@ -121,23 +126,33 @@ class FeedbackBook:
             return replace(standing, opinion=opinion, redacted=True, triage=replace(standing.triage, note=None))
 
         redacted = self._changed(tenant, wanted, bare)
-        for revision in self.history(tenant, wanted) if redacted else ():
-            self._table.write(Put(_past(tenant, wanted, _without_texts(revision))))
+        for item in list(self._past(tenant, wanted)) if redacted else ():
+            self._table.write(Put(replace(item, data=_revisions.dump(_without_texts(_revisions.load(item))))))
 
     def _changed(
-        self, tenant: Tenant, wanted: FeedbackId, change: Callable[[Feedback | None], Feedback | None]
+        self,
+        tenant: Tenant,
+        wanted: FeedbackId,
+        change: Callable[[Feedback | None], Feedback | None],
+        until: int | None = None,
     ) -> Feedback | None:
-        """Store what *change* makes of the feedback and, where something new was said, that as a version."""
+        """
+        Store what *change* makes of the feedback and, where something new was said, that as a version.
+
+        Both are kept *until* then (Unix time, s); where it is None, for as long as what stands there.
+        """
         for _ in range(TRIES):
-            standing = self._find(tenant, wanted)
+            item = self._table.get(keys.feedback(tenant, wanted))
+            standing = _feedback.load(item) if item else None
             made = change(standing)
             if made is None or made == standing:
                 return made
             stored = replace(made, version=made.version + 1)
-            row = _item(tenant, stored)
+            ends_at = until if until is not None or item is None else item.expires_at
+            row = _item(tenant, stored, ends_at)
             put = Put(row, if_version=standing.version) if standing else Put(row, if_absent=True)
             try:
-                self._table.write(put, Put(_past(tenant, wanted, stored.latest())))
+                self._table.write(put, Put(_revision(tenant, wanted, stored.latest(), ends_at)))
             except ConditionFailed:
                 continue
             return stored
@@ -147,12 +162,16 @@ class FeedbackBook:
         item = self._table.get(keys.feedback(tenant, wanted))
         return _feedback.load(item) if item else None
 
-    def _link(self, tenant: Tenant, run: Run, wanted: FeedbackId) -> None:
+    def _past(self, tenant: Tenant, wanted: FeedbackId) -> Iterator[Item]:
+        return self._rows(keys.feedback_revision(tenant, wanted, 0).partition, "revision#")
+
+    def _link(self, tenant: Tenant, run: Run, wanted: FeedbackId, until: int) -> None:
         """Write what leads to the feedback, before it is there: a deletion must find all that it has to look at."""
         places = [keys.feedback_on_run(tenant, run.run_id, wanted)]
         places += [keys.feedback_mention(tenant, one, wanted) for one in sorted(mentioned(run))]
         for start in range(0, len(places), MAX_WRITE_OPERATIONS):
-            self._table.write(*(Put(Item(key, {})) for key in places[start : start + MAX_WRITE_OPERATIONS]))
+            part = places[start : start + MAX_WRITE_OPERATIONS]
+            self._table.write(*(Put(Item(key, {}, expires_at=until)) for key in part))
 
     def _linked(self, tenant: Tenant, links: Sequence[Item]) -> Sequence[Item]:
         prefix = keys.feedback_on_run(tenant, RunId(""), FeedbackId("")).sort
@@ -220,19 +239,20 @@ def _listing(tenant: Tenant, wanted: FeedbackFilter) -> Query:
     return Query(keys.FEEDBACK, partition, index, first=first, last=last, descending=True)
 
 
-def _item(tenant: Tenant, one: Feedback) -> Item:
+def _item(tenant: Tenant, one: Feedback, expires_at: int | None) -> Item:
     listed = f"{keys.feedback_since(one.created_at)}#{one.feedback_id}"
     return Item(
         keys.feedback(tenant, one.feedback_id),
         _feedback.dump(one),
         version=one.version,
+        expires_at=expires_at,
         gsi1=(keys.feedback_of(tenant, None), listed),
         gsi2=(keys.feedback_of(tenant, one.triage.status), listed),
     )
 
 
-def _past(tenant: Tenant, wanted: FeedbackId, revision: Revision) -> Item:
-    return Item(keys.feedback_revision(tenant, wanted, revision.number), _revisions.dump(revision))
+def _revision(tenant: Tenant, wanted: FeedbackId, said: Revision, expires_at: int | None) -> Item:
+    return Item(keys.feedback_revision(tenant, wanted, said.number), _revisions.dump(said), expires_at=expires_at)
 
 
 def _without_texts(revision: Revision) -> Revision:

@@ -75,14 +75,13 @@ class Routes:
         self._write(name, *operations, *told(note, _routes.dump(current), _routes.dump(changed)))
         return changed
 
-    def delete(self, tenant: Tenant, name: str, note: Note | None = None) -> Route:
-        """Take the route away; its versions stay. Raises as `update` does."""
-        current = self.get(tenant, name)
-        if not current.version:
-            raise Conflict(f"Route {name!r} is configured by the environment, where it must be taken away.")
-        gone = Delete(keys.route(tenant, name), if_version=current.version)
-        self._write(name, gone, *told(note, _routes.dump(current), None))
-        return current
+    def delete(self, tenant: Tenant, route: Route, note: Note | None = None) -> Route:
+        """Take *route* away and give it; its versions stay. Raises `Conflict` if it has another version by now."""
+        if not route.version:
+            raise Conflict(f"Route {route.name!r} is configured by the environment, where it must be taken away.")
+        gone = Delete(keys.route(tenant, route.name), if_version=route.version)
+        self._write(route.name, gone, *told(note, _routes.dump(route), None))
+        return route
 
     def versions(self, tenant: Tenant, name: str, *, limit: int, cursor: str | None) -> tuple[list[Route], str | None]:
         """Give at most *limit* versions of the route, newest first, and the cursor of the next page."""

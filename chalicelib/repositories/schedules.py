@@ -64,15 +64,14 @@ class Schedules:
             raise Conflict(f"Schedule {name!r} ran or was changed meanwhile; read it again.") from lost
         return changed
 
-    def delete(self, tenant: Tenant, name: str, note: Note | None = None) -> Schedule:
-        """Take the schedule away. Raises as `update` does."""
-        current = self.get(tenant, name)
-        gone = Delete(keys.schedule(tenant, name), if_version=current.version)
+    def delete(self, tenant: Tenant, schedule: Schedule, note: Note | None = None) -> Schedule:
+        """Take *schedule* away and give it. Raises `Conflict` if it has another version by now."""
+        gone = Delete(keys.schedule(tenant, schedule.name), if_version=schedule.version)
         try:
-            self._table.write(gone, *told(note, _schedules.dump(current), None))
+            self._table.write(gone, *told(note, _schedules.dump(schedule), None))
         except ConditionFailed as lost:
-            raise Conflict(f"Schedule {name!r} ran or was changed meanwhile; read it again.") from lost
-        return current
+            raise Conflict(f"Schedule {schedule.name!r} ran or was changed meanwhile; read it again.") from lost
+        return schedule
 
     def due(self, now: datetime, *, limit: int = 50) -> list[tuple[Tenant, Schedule]]:
         """Give at most *limit* schedules whose time has come, of any tenant, longest due first."""

@@ -226,6 +226,16 @@ def test_a_malformed_entity_tag_is_refused(world: World, admin: str, tag: str) -
     assert reply.problem == (400, "invalid_request")
 
 
+def test_a_condition_that_nobody_would_look_at_is_refused(world: World, admin: str) -> None:
+    """Whoever states one relies on it: nothing is done as if there were none. Reading is not in its way."""
+    document_id = world.make_document(admin, world.make_index(admin))
+    for method, path in (("DELETE", f"/documents/{document_id}"), ("POST", "/indexes/handbook/sweep")):
+        reply = world.ask(method, path, admin, headers={"If-Match": '"7"'})
+        assert reply.problem == (400, "invalid_request")
+        assert "If-Match" in reply.body["detail"]
+    assert world.ask("GET", f"/documents/{document_id}", admin, headers={"If-Match": '"7"'}).status == 200
+
+
 def test_an_operation_without_a_body_takes_none(world: World, admin: str) -> None:
     """A field that means nothing here is not silently lost; an empty object says nothing."""
     job_id = world.ask("POST", "/documents", admin, DOCUMENT | {"index": world.make_index(admin)}).body["job"]["job_id"]

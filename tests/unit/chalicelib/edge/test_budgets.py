@@ -59,7 +59,8 @@ def test_a_budget_is_kept_changed_and_deleted(world: World, admin: str) -> None:
     late = world.ask("PATCH", "/budgets/team", admin, {"warn_at": None}, headers={"If-Match": '"1"'})
     assert late.problem == (409, "conflict")
     assert world.ask("PATCH", "/budgets/team", admin, {"warn_at": None}).body["warn_at"] is None
-    assert world.ask("DELETE", "/budgets/team", admin).status == 200
+    assert world.ask("DELETE", "/budgets/team", admin, headers={"If-Match": '"2"'}).problem == (409, "conflict")
+    assert world.ask("DELETE", "/budgets/team", admin, headers={"If-Match": '"3"'}).status == 200
     assert world.ask("GET", "/budgets/team", admin).problem == (404, "not_found")
 
 

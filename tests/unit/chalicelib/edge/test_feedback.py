@@ -10,6 +10,8 @@ from chalicelib.domain.access import Role
 from chalicelib.domain.identifiers import DocumentId
 from tests.fakes.edge_world import ACME, RIVAL, World
 
+DAY_S = 86_400
+
 
 @pytest.fixture
 def document_id(world: World, admin: str) -> str:
@@ -154,6 +156,38 @@ def test_texts_are_for_those_who_may_read_all_that_the_giver_saw(world: World, a
     shown = world.ask("GET", path, outsider).body
     assert (shown["withheld"], shown["rating"], shown["reasons"], shown["comment"]) == (True, "down", ["wrong"], None)
     assert world.ask("GET", path, insider).body["history"][0]["comment"] == "They earn 7."
+
+
+@pytest.mark.usefixtures("document_id")
+def test_feedback_is_kept_as_long_as_its_tenant_says(world: World, admin: str) -> None:
+    """From when its person said something last; looking after it changes nothing of that."""
+    world.ask("PATCH", "/tenants/acme", admin, {"feedback_retention_days": 10})
+    run_id = asked(world, admin)
+    paths = [f"/feedback/{give(world, admin, run_id, rating='down', user=user)['feedback_id']}" for user in "ab"]
+    world.clock.advance(8 * DAY_S)
+    give(world, admin, run_id, rating="down", comment="Still wrong.", user="b")
+    world.ask("PATCH", paths[0], admin, {"status": "triaged"})
+    world.clock.advance(3 * DAY_S)
+    assert [world.ask("GET", path, admin).status for path in paths] == [404, 200]
+    assert [one["comment"] for one in world.ask("GET", paths[1], admin).body["history"]] == ["Still wrong."]
+    world.clock.advance(8 * DAY_S)
+    assert world.ask("GET", "/feedback", admin).body["items"] == []
+
+
+def test_what_leads_from_a_document_to_feedback_lasts_as_long_as_that(
+    world: World, admin: str, document_id: str
+) -> None:
+    """Also when the tenant keeps feedback for a shorter time by now, and the same was said again."""
+    run_id = asked(world, admin)
+    path = f"/feedback/{give(world, admin, run_id, rating='down', comment='30 days?')['feedback_id']}"
+    world.ask("PATCH", "/tenants/acme", admin, {"feedback_retention_days": 1})
+    give(world, admin, run_id, rating="down", comment="30 days?")
+    world.clock.advance(300 * DAY_S)
+    world.edge.feedback.forget(ACME, DocumentId(document_id))
+    assert world.ask("GET", path, admin).body["redacted"]
+    assert [one["comment"] for one in world.ask("GET", path, admin).body["history"]] == [None]
+    world.clock.advance(66 * DAY_S)
+    assert world.ask("GET", path, admin).status == 404
 
 
 def test_what_a_deleted_document_said_goes_from_feedback_too(world: World, admin: str, document_id: str) -> None:

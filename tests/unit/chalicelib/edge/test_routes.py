@@ -51,7 +51,9 @@ def test_a_change_is_a_new_version_and_the_old_ones_stay(world: World, engineer:
     world.ask("POST", "/routes", engineer, CHAT)
     changed = world.ask("PATCH", "/routes/gpt-4.1", engineer, {"timeout_s": 45}, headers={"If-Match": '"1"'})
     assert (changed.body["timeout_s"], changed.body["retries"], changed.headers["etag"]) == (45, 1, '"2"')
-    assert world.ask("DELETE", "/routes/gpt-4.1", engineer).status == 200
+    late = world.ask("DELETE", "/routes/gpt-4.1", engineer, headers={"If-Match": '"1"'})
+    assert late.problem == (409, "conflict")
+    assert world.ask("DELETE", "/routes/gpt-4.1", engineer, headers={"If-Match": '"2"'}).status == 200
     assert world.ask("GET", "/routes/gpt-4.1", engineer).status == 404
     world.ask("POST", "/routes", engineer, CHAT)
     versions = world.ask("GET", "/routes/gpt-4.1/versions", engineer).body["items"]

@@ -67,7 +67,8 @@ def test_a_schedule_can_be_changed_and_rest(world: World, editor: str) -> None:
     late = world.ask("PATCH", "/schedules/nightly", editor, {"enabled": False}, headers={"If-Match": '"2"'})
     assert late.problem == (409, "conflict")
     assert world.ask("PATCH", "/schedules/nightly", editor, {"cron": "99 * * * *"}).status == 400
-    assert world.ask("DELETE", "/schedules/nightly", editor).status == 200
+    assert world.ask("DELETE", "/schedules/nightly", editor, headers={"If-Match": '"2"'}).problem == (409, "conflict")
+    assert world.ask("DELETE", "/schedules/nightly", editor, headers={"If-Match": '"4"'}).status == 200
     assert world.ask("GET", "/schedules/nightly", editor).status == 404
 
 

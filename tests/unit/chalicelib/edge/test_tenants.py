@@ -59,6 +59,7 @@ def test_runs_are_kept_as_long_as_their_tenant_says(world: World, admin: str) ->
         {"link_hosts": ["https://docs.example"]},
         {"link_hosts": ["*"]},
         {"run_retention_days": 0},
+        {"feedback_retention_days": 3_651},
         {"feedback_daily_cap": -1},
         {"tenant": "rival"},
     ],

@@ -77,7 +77,7 @@ def test_what_people_wrote_about_answers_from_it_goes_too(site: Site) -> None:
     now, release = site.clock.now(), ReleaseId("rel_1")
     run = Run(RunId("run_1"), RunKind.QUERY, now, "ann", "handbook", release, "How many?", [shown], {}, {}, "-")
     said = Revision(1, now, Source.SERVER, Opinion(Rating.DOWN, comment="One is wrong."))
-    given = site.stores.feedback.give(ADA.tenant, run, "ann", said)
+    given = site.stores.feedback.give(ADA.tenant, run, "ann", said, days=1)
     site.delete(document_id)
     site.work()
     kept = site.stores.feedback.get(ADA.tenant, given.feedback_id)
