@@ -332,3 +332,4 @@ class RunView(RunSummary):
     repeats: Identifier | None
     nearest: list[CitationView] = Field(default_factory=list)
     sent: SentView | None = Field(None, description="What a model was sent; null where none was asked")
+    ended: Ending = Field(Ending.STOP, description="Why the answer ends there, as in the answer itself")

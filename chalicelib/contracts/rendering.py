@@ -199,6 +199,7 @@ def run_view(run: Run) -> RunView:
         repeats=run.repeats,
         nearest=[CitationView.model_validate(citation) for citation in run.nearest],
         sent=SentView.model_validate(run.sent) if run.sent else None,
+        ended=run.ended,
     )
 
 

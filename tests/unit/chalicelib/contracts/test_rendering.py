@@ -12,7 +12,7 @@ from chalicelib.domain.documents import Document, DocumentStatus, DocumentVersio
 from chalicelib.domain.identifiers import AttemptId, ChunkId, DocumentId, JobId, KeyId, ReleaseId, RunId, TenantId
 from chalicelib.domain.indexes import ChunkContext, Component, Generation, GenerationStatus, Index, Recipe
 from chalicelib.domain.jobs import Job, JobKind, JobStatus, Progress
-from chalicelib.domain.runs import Citation, Claim, Passage, Reasons, Run, RunKind, Verdict
+from chalicelib.domain.runs import Citation, Claim, Ending, Passage, Reasons, Run, RunKind, Verdict
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ATTEMPT = AttemptId("att_1")
@@ -125,10 +125,11 @@ def test_a_run_shows_everything_it_recorded() -> None:
         citations=[citation],
         claims=[Claim("30 days.", Verdict.SUPPORTED, (1,))],
         model="local/extractive",
+        ended=Ending.LENGTH,
     )
     shown = rendering.run_view(run).model_dump(mode="json")
     assert (shown["release"], shown["created_by"], shown["answer"]) == ("rel_1", "ada", "30 days. [1]")
-    assert shown["citations"][0]["quote"] == "30 days."
+    assert (shown["citations"][0]["quote"], shown["ended"]) == ("30 days.", "length")
     assert shown["claims"] == [
         {"text": "30 days.", "verdict": "supported", "citations": [1], "evidence": [], "reason": ""}
     ]
