@@ -15,7 +15,7 @@ import boto3
 from infra import build_edge, edge_template
 from infra.expanded_templates import named
 
-READY_S = 60
+READY_S = 300
 # What ministack 1.5.33 has not; each is left out of the templates, and nothing else.
 NO_SUCH_TYPE = {
     "AWS::S3Vectors::VectorBucket": "it has no S3 Vectors",

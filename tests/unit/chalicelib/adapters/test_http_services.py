@@ -102,7 +102,7 @@ def test_an_answer_that_does_not_come_in_time_is_a_deadline() -> None:
             started = time.perf_counter()
             with pytest.raises(DeadlineExceeded):
                 search(upstream)
-            assert time.perf_counter() - started < 1
+            assert time.perf_counter() - started < 5
 
 
 def test_dribbling_does_not_stretch_the_deadline(server: tuple[str, Answering], there: Answering) -> None:
