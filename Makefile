@@ -6,11 +6,11 @@ TOOLS := build/tools
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 PYTEST := $(BIN)/python -m pytest
-EVERYDAY := "not aws and not browser and not drill and not emulator"
+EVERYDAY := "not aws and not browser and not drill and not emulator and not images"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-emulator check fix provider bench drill browser package templates deploy docs lock clean
+.PHONY: help run test test-emulator check fix provider bench drill browser images package templates deploy docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ drill: $(DEV_READY) ## Run the long crash drills
 
 browser: $(DEV_READY) ## Run the tests that need Chromium
 	$(PYTEST) -m browser
+
+images: $(DEV_READY) ## Build the images, and run the platform in them (needs root, buildah and mmdebstrap)
+	$(PYTEST) -m images tests/images
 
 package: $(DEV_READY) ## Build the Lambda package of the edge, and its template, and check them
 	$(BIN)/python -m infra.build_edge --check

@@ -1,4 +1,4 @@
-"""Print what the image of a service installs: python infra/image_requirements.py SERVICE. Needs nothing installed."""
+"""Print what images install: what all services need, or what one alone needs beside it. Needs nothing installed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ ONLY: Mapping[str, Sequence[str]] = {
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print the lock's entries, hashes included, but for what other services alone need."""
-    sys.stdout.write(requirements(arguments[0], LOCK.read_text(encoding="utf-8")))
+    """Print the lock's entries, hashes included, for everybody or for the service that is named."""
+    sys.stdout.write(requirements(LOCK.read_text(encoding="utf-8"), *arguments[:1]))
 
 
-def requirements(service: str, lock: str) -> str:
-    """Give the entries of *lock* that *service* needs."""
-    others = {name for owner, names in ONLY.items() if owner != service for name in names}
+def requirements(lock: str, service: str | None = None) -> str:
+    """Give the entries of *lock* that all services need, or those that *service* alone does."""
+    large = {name for names in ONLY.values() for name in names}
     entries = re.split(r"\n(?=\S)", lock.strip())
-    return "".join(f"{entry}\n" for entry in entries if entry.partition("==")[0] not in others)
+    named = [(entry.partition("==")[0], f"{entry}\n") for entry in entries]
+    return "".join(entry for name, entry in named if (name not in large if service is None else name in ONLY[service]))
 
 
 if __name__ == "__main__":

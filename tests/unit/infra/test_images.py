@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def test_an_image_starts_its_service_asks_it_for_its_health_and_is_nobody(servic
 def test_packages_are_wheels_with_known_hashes() -> None:
     """Whatever is installed is in the lock."""
     for line in (value for name in stages() for value in values(name, "RUN") if " install " in value):
-        assert re.search(r"pip install .*--no-deps --require-hashes --only-binary :all:", line), line
+        assert re.search(r"pip install .*--no-deps --require-hashes --only-binary :all:\s+-r wanted.txt", line), line
 
 
 def test_nothing_secret_goes_into_an_image() -> None:
@@ -88,14 +89,16 @@ def test_nothing_secret_goes_into_an_image() -> None:
     assert {source for parts in copied for source in parts[:-1]} == allowed
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_each_image_has_the_large_packages_of_its_own_service_alone(service: str) -> None:
-    """The rest of the lock is in all of them."""
+def test_each_package_of_the_lock_is_for_everybody_or_for_one_service() -> None:
+    """The large ones are in the image of their own service alone."""
     lock = LOCK.read_text(encoding="utf-8")
-    found = set(re.findall(r"^([\w.-]+)==", requirements(service, lock), re.MULTILINE))
-    large = {name for names in ONLY.values() for name in names}
-    assert found & large == set(ONLY.get(service, ()))
-    assert found | large == set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
+    found = [requirements(lock), *(requirements(lock, service) for service in ONLY)]
+    names = [re.findall(r"^([\w.-]+)==", one, re.MULTILINE) for one in found]
+    assert names[1:] == [sorted(ONLY[service]) for service in ONLY]
+    assert sorted(chain.from_iterable(names)) == sorted(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
+    for service in SERVICES:
+        own = [f"--from=packages-{service} /opt/own /opt/own"] if service in ONLY else []
+        assert values(service, "COPY") == own
 
 
 def test_services_start_without_the_large_packages_of_others() -> None:
