@@ -8,6 +8,8 @@ DEV_READY := $(VENV)/.dev-ready
 PYTEST := $(BIN)/python -m pytest
 EVERYDAY := "not aws and not browser and not drill and not emulator and not images"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Bytecode is kept, whatever the shell says: many processes start here, each of which would compile all anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-emulator check fix provider bench drill browser images package templates deploy docs lock clean

@@ -168,11 +168,6 @@ def _walk(platform: Platform, kinds: list[str]) -> None:
         assert client.query(QueryRequest(question="How many days of leave has everybody?", index="handbook")).citations
 
 
-def test_every_stream_ends_once(platform: Platform) -> None:
-    """Twenty at once, a third of whose readers leave."""
-    _walk(platform, ["talking"] * 10 + [LEAVING] * 7 + ["broken"] * 2 + ["silent"])
-
-
 @pytest.mark.drill
 def test_two_hundred_streams_end_once_each(platform: Platform) -> None:
     """As many as a large site has at once, a third of whose readers leave."""

@@ -71,7 +71,7 @@ def submit(site: Site, name: str, paragraphs: list[str], **fields: Any) -> str:
 
 FAULTS = [
     pytest.param(Fault.CRASH, id="crash"),
-    pytest.param(Fault.ANSWER_LOST, id="answer_lost"),
+    pytest.param(Fault.ANSWER_LOST, id="answer_lost", marks=pytest.mark.drill),
     pytest.param(Fault.REFUSED, id="refused", marks=pytest.mark.drill),
 ]
 
