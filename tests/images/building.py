@@ -78,6 +78,8 @@ def base_image() -> str:
         container = _buildah("from", "scratch")
         _buildah("add", container, str(files), "/")
         _buildah("config", "--env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", container)
+        # Not every machine lets a build run commands; that is told here, before it looks like a fault of ours.
+        _buildah("run", "--isolation", "chroot", container, "--", "python", "--version")
         _buildah("commit", "--rm", container, BASE)
         files.unlink()
     return BASE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import subprocess
@@ -29,6 +30,8 @@ LARGEST_MIB = 800
 @pytest.fixture(scope="module")
 def images() -> Iterator[Mapping[str, Image]]:
     """Build them all."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount an image's files")
     if missing := [tool for tool in ("buildah", "mmdebstrap", "unshare") if shutil.which(tool) is None]:
         pytest.skip(f"there is no {', '.join(missing)} here")
     try:
