@@ -88,6 +88,7 @@ def test_an_image_holds_the_code_and_the_packages_of_its_service(
     code = image.root / "srv" / "ragstone"
     assert {path.name for path in code.iterdir()} == {"LICENSE", "NOTICE", "chalicelib", "fargate", "ui"}
     assert not (code / "fargate" / "standalone" / "sample").exists()
+    assert list(code.rglob(".*")) == []
     places = [*image.root.glob("opt/venv/lib/python3.*/site-packages"), image.root / "opt" / "own"]
     installed = {path.name.partition("-")[0] for place in places if place.exists() for path in place.iterdir()}
     large = {name.replace("-", "_") for names in ONLY.values() for name in names}
