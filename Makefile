@@ -53,6 +53,7 @@ browser: $(DEV_READY) ## Run the tests that need Chromium
 	$(PYTEST) -m browser
 
 images: $(DEV_READY) ## Build the images, and run the platform in them (needs root, buildah and mmdebstrap)
+	$(BIN)/python -m tests.images.building
 	$(PYTEST) -m images tests/images
 
 package: $(DEV_READY) ## Build the Lambda package of the edge, and its template, and check them

@@ -44,8 +44,8 @@ class FeedbackBook:
         """
         Store what a hashed *subject* said about *run*, whatever the number in *said*; the same again changes nothing.
 
-        It is kept for *days* from then on, and not for less than was said before. Raises `Conflict` when it goes on
-        changing meanwhile.
+        It is kept for *days* from then on, and never shorter than it was to be kept already. Raises `Conflict` when it
+        goes on changing meanwhile.
         """
         wanted = feedback_id(tenant, run.run_id, subject)
         until = int(said.at.timestamp()) + days * 86_400
@@ -82,10 +82,10 @@ class FeedbackBook:
 
     def get(self, tenant: Tenant, wanted: FeedbackId) -> Feedback:
         """Give the feedback. Raises `NotFound`."""
-        found = self._find(tenant, wanted)
-        if found is None:
+        item = self._table.get(keys.feedback(tenant, wanted))
+        if item is None:
             raise missing(wanted)
-        return found
+        return _feedback.load(item)
 
     def history(self, tenant: Tenant, wanted: FeedbackId) -> list[Revision]:
         """Give everything that was said, oldest first."""
@@ -157,10 +157,6 @@ class FeedbackBook:
                 continue
             return stored
         raise Conflict(f"Feedback {wanted} changed {TRIES} times meanwhile; send it again.")
-
-    def _find(self, tenant: Tenant, wanted: FeedbackId) -> Feedback | None:
-        item = self._table.get(keys.feedback(tenant, wanted))
-        return _feedback.load(item) if item else None
 
     def _past(self, tenant: Tenant, wanted: FeedbackId) -> Iterator[Item]:
         return self._rows(keys.feedback_revision(tenant, wanted, 0).partition, "revision#")

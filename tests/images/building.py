@@ -1,6 +1,7 @@
 """
 The images of the Dockerfile, built by buildah (which needs root and no daemon), and commands run in them as ECS does.
 
+``python -m tests.images.building`` makes what they stand on, and fails with the reason where that cannot be done.
 They stand on the image that PYTHON_IMAGE names, or on one that is made here of Debian's own Python, for a registry of
 images is not to be reached from everywhere. Everything is kept in the folder of the build, which `make clean` removes.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from ast import literal_eval
@@ -69,6 +71,10 @@ class Image:
 
 def base_image() -> str:
     """Give the name of the image that the others stand on. Raises `BuildError` where none can be made."""
+    if os.geteuid() != 0:
+        raise BuildError("only root can mount an image's files")
+    if missing := [tool for tool in ("buildah", "mmdebstrap", "unshare") if shutil.which(tool) is None]:
+        raise BuildError(f"there is no {', '.join(missing)} here")
     if given := os.environ.get("PYTHON_IMAGE"):
         return given
     STORE.mkdir(parents=True, exist_ok=True)
@@ -128,3 +134,10 @@ def _run(*command: str) -> str:
             f"{' '.join(command)[:300]} ends with {done.returncode}: {(done.stdout + done.stderr)[-3_000:]}"
         )
     return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    try:
+        base_image()
+    except BuildError as refused:
+        sys.exit(str(refused))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import stat
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -30,14 +28,10 @@ LARGEST_MIB = 800
 @pytest.fixture(scope="module")
 def images() -> Iterator[Mapping[str, Image]]:
     """Build them all."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount an image's files")
-    if missing := [tool for tool in ("buildah", "mmdebstrap", "unshare") if shutil.which(tool) is None]:
-        pytest.skip(f"there is no {', '.join(missing)} here")
     try:
         base = base_image()
-    except BuildError as refused:
-        pytest.skip(f"no base image can be made here: {refused}")
+    except BuildError as refused:  # `make images` asked before, and failed
+        pytest.skip(f"images cannot be built here: {refused}")
     with ExitStack() as kept:
         yield {service: kept.enter_context(built(service, base)) for service in SERVICES}
 
